@@ -1,0 +1,1 @@
+//! The life of an account: register, activate, resend, forgot, reset.

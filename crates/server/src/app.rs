@@ -1,0 +1,1 @@
+//! Everything wired, top to bottom, in one function.

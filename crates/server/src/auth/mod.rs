@@ -1,0 +1,1 @@
+//! Sessions of a person: log in, refresh, log out.

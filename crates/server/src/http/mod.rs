@@ -1,0 +1,1 @@
+//! What all endpoints share: problems, extractors, limits, headers.

@@ -1,0 +1,21 @@
+//! Gatepost, the product: HTTP, accounts, console and command line over the crates below it.
+//!
+//! The program is `src/main.rs`; it is a library as well so that its tests, and nobody else, can run the
+//! real stack in their own process (see [`testing`], behind the feature `testing`). Programs that want
+//! tokens, mail or messaging inside themselves use `gatepost-tokens`, `gatepost-mail` and
+//! `gatepost-messaging`, not this crate.
+
+pub mod accounts;
+pub mod app;
+pub mod auth;
+pub mod cache;
+pub mod config;
+pub mod console;
+pub mod http;
+pub mod logs;
+pub mod ops;
+pub mod roles;
+pub mod router;
+pub mod service;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

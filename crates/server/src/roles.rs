@@ -1,0 +1,1 @@
+//! What a process does: answer requests, run workers, move the outbox.

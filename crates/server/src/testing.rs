@@ -1,0 +1,1 @@
+//! The real stack in one process, with a clock that stands still.
