@@ -1,1 +1,66 @@
-//! gatepost-storage
+//! What Gatepost remembers: one [`Store`] over SQLite or PostgreSQL.
+//!
+//! Everything above this crate speaks to a [`Store`] and never to a database. A store is made from a URL
+//! or over a pool that the program already has; its tables live in a schema of their own (a prefix on
+//! SQLite), with a migration history of their own, so that it can share a database with anything.
+//!
+//! * [`Store::run_tx`] is the one door: it begins, runs, commits, runs again what is safe to run again,
+//!   and counts by name. On SQLite, waiting transactions share one commit.
+//! * [`Store::join`] makes a [`Tx`] of the caller's own connection, so that what is written here commits
+//!   and rolls back with what the caller writes.
+//! * [`Tx::wake`] tells whoever [subscribes](Store::subscribe) to a topic, after the commit, in this
+//!   process at once and in the others within milliseconds. It is a hint: the table is the truth.
+//! * Each table has one module with its rows and the SQL for both databases.
+//!
+//! ```
+//! use gatepost_storage::{Set, Store, StoreOptions, settings};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), gatepost_storage::Error> {
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let url = format!("sqlite://{}/gatepost.db", folder.path().display());
+//! let store = Store::open(&url, StoreOptions::default()).await?;
+//! store.migrate(&[Set::Server]).await?;
+//! let won = store
+//!     .run_tx("remember", |tx| Box::pin(async move { settings::put_if_absent(tx, "motto", "once").await }))
+//!     .await?;
+//! assert!(won);
+//! # Ok(())
+//! # }
+//! ```
+
+#[macro_use]
+mod macros;
+
+mod backend;
+mod clock;
+mod config;
+mod error;
+mod ids;
+mod migrate;
+mod run;
+mod sql;
+mod stats;
+mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod tx;
+mod wake;
+mod writer;
+
+// One module a table.
+pub mod settings;
+
+pub use clock::{Clock, Timestamp};
+pub use config::StoreOptions;
+pub use error::{Error, MigrationError};
+pub use ids::new_id;
+pub use migrate::{Migration, MigrationState, Set};
+pub use sql::Dialect;
+pub use stats::{Stats, TxStats};
+pub use store::Store;
+pub use tx::{Conn, Tx};
+pub use wake::Wakeups;
+
+/// The future that a transaction's closure returns.
+pub type TxFuture<'a, T, E> = futures_util::future::BoxFuture<'a, Result<T, E>>;

@@ -1,0 +1,150 @@
+//! The two databases. The only file that holds both pools.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
+
+use crate::tx::Raw;
+use crate::writer::Writer;
+use crate::{Dialect, Error, StoreOptions};
+
+/// How long a writer waits for another process's transaction before it gives up. Set before anything
+/// else is said on a connection, since switching to WAL needs the lock as well.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres { pool: PgPool, listen: PgConnectOptions },
+}
+
+/// A connection to read through, given back when dropped.
+pub(crate) enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Reader {
+    pub(crate) fn raw(&mut self) -> Raw<'_> {
+        match self {
+            Reader::Sqlite(conn) => Raw::Sqlite(conn),
+            Reader::Postgres(conn) => Raw::Postgres(conn),
+        }
+    }
+}
+
+impl Backend {
+    /// Opens `sqlite://PATH` or `postgres://...` with pools of its own.
+    pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url, options).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::open_postgres(url, options).await
+        } else {
+            Err(Error::Url("it starts neither with sqlite:// nor with postgres://".into()))
+        }
+    }
+
+    async fn open_sqlite(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        // A URL may carry a path with a secret mount or a user's name: the message leaves it out.
+        let parsed = SqliteConnectOptions::from_str(url)
+            .map_err(|_| Error::Url("expected sqlite:///absolute/path or sqlite://relative/path".into()))?;
+        if let Some(folder) = parsed.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| Error::Folder { path: PathBuf::from(folder), source })?;
+        }
+        let base = parsed
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .auto_vacuum(SqliteAutoVacuum::Incremental)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .disable_statement_logging();
+        // The first connection makes the file and switches it to WAL, so that readers find it so.
+        base.connect().await?.close().await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.max_connections.clamp(1, 4))
+            .min_connections(0)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(base.clone().pragma("query_only", "ON"));
+        Ok(Backend::Sqlite { readers, writer: Writer::new(base) })
+    }
+
+    async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Self, Error> {
+        let parse = |url: &str, what: &str| {
+            PgConnectOptions::from_str(url)
+                .map(|o| o.application_name("gatepost").disable_statement_logging())
+                .map_err(|_| Error::Url(format!("{what} is not of the form postgres://user:password@host/database")))
+        };
+        let parsed = parse(url, "storage.url")?;
+        let listen = match &options.listen_url {
+            Some(url) => parse(url, "storage.listen_url")?,
+            None => parsed.clone(),
+        };
+        let pool = PgPoolOptions::new()
+            .max_connections(options.max_connections.max(2))
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(parsed);
+        // One connection now, so that a wrong URL is told at start.
+        drop(pool.acquire().await?);
+        Ok(Backend::Postgres { pool, listen })
+    }
+
+    /// Over the caller's SQLite pool. Writes go through one connection of our own to the same file, since
+    /// that is what lets transactions share a commit.
+    pub(crate) fn from_sqlite_pool(pool: SqlitePool) -> Self {
+        let options = (*pool.connect_options())
+            .clone()
+            .busy_timeout(BUSY_TIMEOUT)
+            .synchronous(SqliteSynchronous::Full)
+            .disable_statement_logging();
+        Backend::Sqlite { readers: pool, writer: Writer::new(options) }
+    }
+
+    /// Over the caller's PostgreSQL pool.
+    pub(crate) fn from_postgres_pool(pool: PgPool) -> Self {
+        let listen = (*pool.connect_options()).clone();
+        Backend::Postgres { pool, listen }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            Backend::Sqlite { .. } => Dialect::Sqlite,
+            Backend::Postgres { .. } => Dialect::Postgres,
+        }
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Reader, Error> {
+        Ok(match self {
+            Backend::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Backend::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Writes a consistent copy of the SQLite file to `target`, which must not be there yet.
+    pub(crate) async fn copy_to(&self, target: &Path) -> Result<(), Error> {
+        let Backend::Sqlite { writer, .. } = self else {
+            return Err(Error::OtherDatabase { store: Dialect::Postgres });
+        };
+        let mut conn = writer.options().clone().create_if_missing(false).connect().await?;
+        let copied = sqlx::query("VACUUM INTO $1").bind(target.to_string_lossy().into_owned()).execute(&mut conn).await;
+        conn.close().await?;
+        copied?;
+        Ok(())
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            Backend::Sqlite { readers, .. } => readers.close().await,
+            Backend::Postgres { pool, .. } => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What can go wrong with a database, in terms of what to do about it.
+
+use std::path::PathBuf;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The database can't be reached, or not now: try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(#[source] sqlx::Error),
+    /// Two transactions were in each other's way, several times over: try again.
+    #[error("the transaction met others too often: {0}")]
+    Contention(#[source] sqlx::Error),
+    /// The database refused a row (unique, foreign key, check): the caller's data.
+    #[error("the database refused the row: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// Anything else the database says: a defect, or a full disk.
+    #[error("the database failed: {0}")]
+    Database(#[source] sqlx::Error),
+    /// The URL is none that the store understands.
+    #[error("storage.url can't be used: {0}")]
+    Url(String),
+    /// The folder of the SQLite file can't be made or written.
+    #[error("the folder {path} can't be used: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A connection of one database was given to a store on the other.
+    #[error("the connection is not of the store's database: the store is on {store}")]
+    OtherDatabase {
+        /// What the store is on.
+        store: crate::Dialect,
+    },
+    /// The schema is not what this release works with.
+    #[error(transparent)]
+    Migration(#[from] MigrationError),
+    /// The store was shut down, or its writer died, before this could run.
+    #[error("the store is closed")]
+    Closed,
+    /// The shared commit failed, so that nothing of this transaction was kept.
+    #[error("the commit failed, nothing was written: {0}")]
+    Commit(#[source] std::sync::Arc<sqlx::Error>),
+    /// The closure of a transaction panicked; it was rolled back.
+    #[error("the transaction {0:?} panicked and was rolled back")]
+    Panicked(&'static str),
+}
+
+/// Why the schema can't be worked with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// A migration that was applied here has another text in this release.
+    #[error("migration {0} was changed after it had been applied: use the release that made this database")]
+    Changed(String),
+    /// A newer release has applied migrations that this one can't work with.
+    #[error("the database was migrated by a newer release ({0}): use that release or a newer one")]
+    Newer(String),
+}
+
+impl Error {
+    /// Whether the same call may succeed later, with nothing changed by the caller.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Unavailable(_) | Error::Contention(_) | Error::Commit(_) => true,
+            Error::Refused(_)
+            | Error::Database(_)
+            | Error::Url(_)
+            | Error::Folder { .. }
+            | Error::OtherDatabase { .. }
+            | Error::Migration(_)
+            | Error::Closed
+            | Error::Panicked(_) => false,
+        }
+    }
+
+    /// Whether a unique rule was what refused the row.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Error::Refused(sqlx::Error::Database(e)) if e.is_unique_violation())
+    }
+
+    /// Whether a whole transaction may be run again at once because others were in its way.
+    pub(crate) fn is_contention(&self) -> bool {
+        matches!(self, Error::Contention(_))
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        use sqlx::error::ErrorKind;
+        match &error {
+            sqlx::Error::Database(e) => match (e.kind(), e.code().as_deref()) {
+                (
+                    ErrorKind::UniqueViolation
+                    | ErrorKind::ForeignKeyViolation
+                    | ErrorKind::NotNullViolation
+                    | ErrorKind::CheckViolation,
+                    _,
+                ) => Error::Refused(error),
+                // PostgreSQL: serialization failure, deadlock. SQLite: busy, locked, busy snapshot.
+                (_, Some("40001" | "40P01" | "5" | "6" | "261" | "262" | "517")) => Error::Contention(error),
+                // PostgreSQL: connection exceptions, shutdown and start-up, too many connections.
+                (_, Some(code))
+                    if code.len() == 5
+                        && (code.starts_with("08") || code.starts_with("57P") || code == "53300") =>
+                {
+                    Error::Unavailable(error)
+                }
+                _ => Error::Database(error),
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Error::Unavailable(error),
+            _ => Error::Database(error),
+        }
+    }
+}

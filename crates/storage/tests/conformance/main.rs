@@ -1,0 +1,9 @@
+//! What a store promises, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod databases;
+mod joined;
+mod migrations;
+mod time;
+mod transactions;
+mod wakes;
