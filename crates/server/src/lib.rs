@@ -14,6 +14,7 @@ pub mod console;
 pub mod http;
 pub mod logs;
 pub mod ops;
+mod random;
 pub mod roles;
 pub mod router;
 pub mod service;

@@ -1,1 +1,15 @@
 //! What all endpoints share: problems, extractors, limits, headers.
+
+pub mod client;
+pub mod code;
+pub mod extract;
+pub mod json;
+pub mod layers;
+pub mod problem;
+mod scan;
+
+pub use self::client::Client;
+pub use self::code::Code;
+pub use self::extract::{Form, Id, IdempotencyKey, Query};
+pub use self::json::Json;
+pub use self::problem::Problem;

@@ -1,0 +1,117 @@
+//! What happens around every request, from the outside in: who asks, how long it may take, what every
+//! answer carries.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tracing::Instrument;
+
+use super::client::TrustedProxies;
+use super::code::Code;
+use super::problem::Problem;
+
+/// What the layers need to know.
+#[derive(Debug, Clone)]
+pub struct Around {
+    /// Whose forwarding headers are believed.
+    pub proxies: TrustedProxies,
+    /// After this long a request is answered 408, its body read or not.
+    pub timeout: Duration,
+    /// Whether the outside speaks https: then browsers are told to insist on it.
+    pub https: bool,
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The outermost layer: an id, the client, a span, the clock, a net for panics, the headers.
+pub async fn around(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let client = around.proxies.client(peer, request.headers());
+    request.extensions_mut().insert(client);
+    let id = request_id();
+    let method = request.method().clone();
+    // The pattern, never the path itself: a path or a query may hold a token.
+    let route = request.extensions().get::<MatchedPath>().map_or("-", |path| path.as_str()).to_owned();
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+
+    let mut response = async {
+        let work = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+        let response = match tokio::time::timeout(around.timeout, work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panic)) => Problem::internal(panic_text(&*panic)).into_response(),
+            Err(_) => Problem::new(Code::RequestTimeout).into_response(),
+        };
+        tracing::debug!(
+            status = response.status().as_u16(),
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "answered"
+        );
+        response
+    }
+    .instrument(span)
+    .await;
+
+    set_headers(&mut response, around.https);
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Every answer's headers, where the endpoint has not set its own.
+fn set_headers(response: &mut Response, https: bool) {
+    let headers = response.headers_mut();
+    let mut or_else = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    // Answers hold accounts and tokens; what may be kept (a style sheet) says so itself.
+    or_else(header::CACHE_CONTROL, "no-store");
+    or_else(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    or_else(header::REFERRER_POLICY, "no-referrer");
+    or_else(header::X_FRAME_OPTIONS, "DENY");
+    or_else(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    if https {
+        or_else(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
+}
+
+/// Sixteen random hexadecimal digits: unique enough to find a request in the log, and nothing more.
+fn request_id() -> HeaderValue {
+    let bytes = crate::random::bytes::<8>();
+    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("panicked: {}", text.as_deref().unwrap_or("with no message"))
+}
+
+/// Browsers of exactly these origins may call the API. No credentials are allowed along: the API takes
+/// none from cookies.
+pub fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()).collect();
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
+        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
+        .max_age(Duration::from_secs(600))
+}
+
+/// Where no route is.
+pub async fn not_found() -> Problem {
+    Problem::not_found()
+}
+
+/// Where a route is, but not with this method.
+pub async fn method_not_allowed() -> Problem {
+    Problem::new(Code::MethodNotAllowed)
+}
