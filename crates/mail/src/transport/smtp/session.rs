@@ -1,0 +1,512 @@
+//! One connection to a mail server and the dialogue on it (RFC 5321, PIPELINING: RFC 2920).
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::reply::Reply;
+use super::spec::{SmtpSpec, Timeouts, TlsMode};
+use super::tls::Connector;
+use crate::EmailAddress;
+use crate::transport::{Accepted, Phase, SendError};
+
+/// How long a goodbye may take; nothing depends on it.
+const QUIT: Duration = Duration::from_secs(2);
+
+trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
+
+/// An open connection, logged in and ready for `MAIL`.
+pub(super) struct Session {
+    line: Line<Box<dyn Wire>>,
+    offers: Offers,
+    // False from the first byte of a dialogue to its clean end.
+    clean: bool,
+}
+
+/// What the server said it can do.
+#[derive(Debug, Default, Clone)]
+struct Offers {
+    pipelining: bool,
+    start_tls: bool,
+    utf8: bool,
+    // The mechanisms of AUTH, upper case.
+    auth: Vec<String>,
+}
+
+impl Offers {
+    fn takes(&self, mechanism: &str) -> bool {
+        self.auth.iter().any(|offered| offered == mechanism)
+    }
+}
+
+/// Reads replies and writes commands, each in its time.
+struct Line<S> {
+    stream: BufReader<S>,
+    // A reply did not come, or was 421: nothing more is to be said.
+    broken: bool,
+}
+
+/// What a step of the dialogue gave: a reply, or what broke.
+type Step = Result<Reply, io::Error>;
+
+impl Session {
+    /// Connects, encrypts as asked and logs in. Every failure here is the server's fault.
+    pub(super) async fn open(spec: &SmtpSpec, tls: Option<&Connector>) -> Result<Self, SendError> {
+        let limits = &spec.timeouts;
+        let connect = TcpStream::connect((spec.host.as_str(), spec.port));
+        let tcp = within(limits.connect, connect)
+            .await
+            .map_err(server(Phase::Connect))?;
+        // Without this each small command waits some 40 ms for the answer to the one before.
+        tcp.set_nodelay(true).map_err(server(Phase::Connect))?;
+        let hello = match &spec.hello {
+            Some(name) => name.clone(),
+            None => literal(tcp.local_addr().map_err(server(Phase::Connect))?.ip()),
+        };
+
+        if let (TlsMode::Implicit, Some(tls)) = (spec.tls, tls) {
+            let stream = within(limits.command, tls.connect(tcp))
+                .await
+                .map_err(server(Phase::Tls))?;
+            let mut line = Line::new(Box::new(stream) as Box<dyn Wire>);
+            line.greeting(limits).await?;
+            let offers = line.hello(&hello, limits).await?;
+            return Self::log_in(line, offers, spec, true).await;
+        }
+
+        let mut line = Line::new(tcp);
+        line.greeting(limits).await?;
+        let offers = line.hello(&hello, limits).await?;
+        let wanted = matches!(spec.tls, TlsMode::Required | TlsMode::Opportunistic);
+        let (true, true, Some(tls)) = (wanted, offers.start_tls, tls) else {
+            if spec.tls == TlsMode::Required {
+                let detail = "the server offers no STARTTLS and tls=required".to_owned();
+                return Err(SendError::Server {
+                    phase: Phase::Tls,
+                    detail,
+                });
+            }
+            let line = Line::new(Box::new(line.stream.into_inner()) as Box<dyn Wire>);
+            return Self::log_in(line, offers, spec, false).await;
+        };
+        line.expect_positive("STARTTLS\r\n", Phase::Tls, limits.command)
+            .await?;
+        if !line.stream.buffer().is_empty() {
+            // Said in the clear, it would be taken for something said under TLS (CVE-2011-0411).
+            let detail = "the server spoke on after STARTTLS".to_owned();
+            return Err(SendError::Server {
+                phase: Phase::Tls,
+                detail,
+            });
+        }
+        let tcp = line.stream.into_inner();
+        let stream = within(limits.command, tls.connect(tcp))
+            .await
+            .map_err(server(Phase::Tls))?;
+        let mut line = Line::new(Box::new(stream) as Box<dyn Wire>);
+        let offers = line.hello(&hello, limits).await?;
+        Self::log_in(line, offers, spec, true).await
+    }
+
+    async fn log_in(
+        mut line: Line<Box<dyn Wire>>,
+        offers: Offers,
+        spec: &SmtpSpec,
+        encrypted: bool,
+    ) -> Result<Self, SendError> {
+        if let Some((user, password)) = &spec.credentials {
+            let fault = |detail: &str| SendError::Server {
+                phase: Phase::Auth,
+                detail: detail.to_owned(),
+            };
+            if !encrypted && spec.tls != TlsMode::None {
+                return Err(fault("no password is sent without TLS; tls=none would allow it"));
+            }
+            let limit = spec.timeouts.command;
+            let password = password.expose_secret();
+            if offers.takes("PLAIN") {
+                let token = STANDARD.encode(format!("\0{user}\0{password}"));
+                line.expect_positive(&format!("AUTH PLAIN {token}\r\n"), Phase::Auth, limit)
+                    .await?;
+            } else if offers.takes("LOGIN") {
+                line.expect_positive("AUTH LOGIN\r\n", Phase::Auth, limit).await?;
+                for answer in [user.as_str(), password] {
+                    line.expect_positive(&format!("{}\r\n", STANDARD.encode(answer)), Phase::Auth, limit)
+                        .await?;
+                }
+            } else {
+                return Err(fault("the server offers neither AUTH PLAIN nor AUTH LOGIN"));
+            }
+        }
+        Ok(Self {
+            line,
+            offers,
+            clean: true,
+        })
+    }
+
+    /// Whether the connection can take another letter.
+    pub(super) fn is_clean(&self) -> bool {
+        self.clean
+    }
+
+    /// Offers one letter to one recipient.
+    ///
+    /// `before_dot` is taken out when it is asked.
+    pub(super) async fn deliver<F>(
+        &mut self,
+        limits: &Timeouts,
+        from: &EmailAddress,
+        to: &EmailAddress,
+        message: &[u8],
+        before_dot: &mut Option<F>,
+    ) -> Result<Accepted, SendError>
+    where
+        F: AsyncFnOnce() -> bool,
+    {
+        let ascii = from.as_str().is_ascii() && to.as_str().is_ascii();
+        if !ascii && !self.offers.utf8 {
+            let reply = "the server takes no address with such letters before the @ (SMTPUTF8)".to_owned();
+            return Err(SendError::Refused {
+                phase: Phase::RcptTo,
+                reply,
+                policy: false,
+            });
+        }
+        self.clean = false;
+        let mail = format!(
+            "MAIL FROM:<{from}>{}\r\n",
+            if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" }
+        );
+        let rcpt = format!("RCPT TO:<{to}>\r\n");
+
+        let data = if self.offers.pipelining {
+            self.line
+                .write(&format!("{mail}{rcpt}DATA\r\n"), limits.command)
+                .await
+                .map_err(server(Phase::MailFrom))?;
+            let mail = self.line.reply(limits.command).await;
+            judge_mail(mail)?;
+            let rcpt = self.line.reply(limits.command).await;
+            let refused = judge(rcpt, Phase::RcptTo).err();
+            let data = self.line.reply(limits.data).await;
+            if let Some(error) = refused {
+                // To a DATA that it should not have taken the server now waits for content. An
+                // empty letter is not to be risked: without a clean end the connection is closed.
+                if data.is_ok_and(|reply| reply.code != 354) {
+                    self.reset(limits).await;
+                }
+                return Err(error);
+            }
+            data
+        } else {
+            self.line
+                .write(&mail, limits.command)
+                .await
+                .map_err(server(Phase::MailFrom))?;
+            let mail = self.line.reply(limits.command).await;
+            judge_mail(mail)?;
+            let rcpt = self.line.say(&rcpt, limits.command).await;
+            if let Err(error) = judge(rcpt, Phase::RcptTo) {
+                self.reset(limits).await;
+                return Err(error);
+            }
+            self.line.say("DATA\r\n", limits.data).await
+        };
+        match data {
+            Ok(reply) if reply.code == 354 => {}
+            Ok(reply) => {
+                self.reset(limits).await;
+                return Err(deferred_or_closing(Phase::Data, &reply));
+            }
+            Err(error) => {
+                return Err(SendError::Deferred {
+                    phase: Phase::Data,
+                    detail: words(&error),
+                });
+            }
+        }
+        self.content(limits, message, before_dot).await
+    }
+
+    async fn content<F>(
+        &mut self,
+        limits: &Timeouts,
+        message: &[u8],
+        before_dot: &mut Option<F>,
+    ) -> Result<Accepted, SendError>
+    where
+        F: AsyncFnOnce() -> bool,
+    {
+        let body = transparent(message);
+        let put_off = |error: io::Error| SendError::Deferred {
+            phase: Phase::Data,
+            detail: words(&error),
+        };
+        self.line.write_bytes(&body, limits.data).await.map_err(put_off)?;
+        let may_go = match before_dot.take() {
+            Some(ask) => ask().await,
+            None => false,
+        };
+        if !may_go {
+            return Err(SendError::HeldBack);
+        }
+        let unanswered = |error: &io::Error| SendError::Unanswered { detail: words(error) };
+        self.line
+            .write(".\r\n", limits.data)
+            .await
+            .map_err(|error| unanswered(&error))?;
+        let reply = self
+            .line
+            .reply(limits.dot)
+            .await
+            .map_err(|error| unanswered(&error))?;
+        if reply.code / 100 == 2 {
+            self.clean = true;
+            return Ok(Accepted {
+                code: reply.code,
+                text: reply.words(),
+            });
+        }
+        let error = if reply.is_permanent() {
+            SendError::Refused {
+                phase: Phase::Dot,
+                reply: reply.text(),
+                policy: reply.is_policy(),
+            }
+        } else {
+            deferred_or_closing(Phase::Dot, &reply)
+        };
+        // The transaction is over with any reply to the dot.
+        self.clean = !self.line.broken;
+        Err(error)
+    }
+
+    /// Ends a refused letter so that the connection can take the next.
+    async fn reset(&mut self, limits: &Timeouts) {
+        if self.line.broken {
+            return;
+        }
+        let reply = self.line.say("RSET\r\n", limits.command).await;
+        self.clean = reply.is_ok_and(|reply| reply.is_positive());
+    }
+
+    /// Says goodbye.
+    pub(super) async fn quit(mut self) {
+        // What it answers changes nothing: the connection is closed next.
+        let _ = self.line.say("QUIT\r\n", QUIT).await;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            broken: false,
+        }
+    }
+
+    async fn greeting(&mut self, limits: &Timeouts) -> Result<(), SendError> {
+        let reply = self
+            .reply(limits.greeting)
+            .await
+            .map_err(server(Phase::Greeting))?;
+        if reply.is_positive() {
+            Ok(())
+        } else {
+            Err(SendError::Server {
+                phase: Phase::Greeting,
+                detail: reply.text(),
+            })
+        }
+    }
+
+    async fn hello(&mut self, name: &str, limits: &Timeouts) -> Result<Offers, SendError> {
+        let reply = self
+            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.command)
+            .await?;
+        let mut offers = Offers::default();
+        for line in reply.lines.iter().skip(1) {
+            let line = line.to_ascii_uppercase();
+            let mut words = line.split([' ', '=']);
+            match words.next() {
+                Some("PIPELINING") => offers.pipelining = true,
+                Some("STARTTLS") => offers.start_tls = true,
+                Some("SMTPUTF8") => offers.utf8 = true,
+                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        Ok(offers)
+    }
+
+    async fn expect_positive(
+        &mut self,
+        command: &str,
+        phase: Phase,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
+        let reply = self.say(command, limit).await.map_err(server(phase))?;
+        if reply.is_positive() {
+            Ok(reply)
+        } else {
+            Err(SendError::Server {
+                phase,
+                detail: reply.text(),
+            })
+        }
+    }
+
+    async fn say(&mut self, command: &str, limit: Duration) -> Step {
+        self.write(command, limit).await?;
+        self.reply(limit).await
+    }
+
+    async fn reply(&mut self, limit: Duration) -> Step {
+        let reply = within(limit, Reply::read(&mut self.stream)).await;
+        self.broken |= reply.as_ref().map_or(true, Reply::is_closing);
+        reply
+    }
+
+    async fn write(&mut self, text: &str, limit: Duration) -> io::Result<()> {
+        self.write_bytes(text.as_bytes(), limit).await
+    }
+
+    async fn write_bytes(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
+        let written = within(limit, async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await;
+        self.broken |= written.is_err();
+        written
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("offers", &self.offers)
+            .field("clean", &self.clean)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", limit.as_secs_f32()),
+        )),
+    }
+}
+
+fn server(phase: Phase) -> impl FnOnce(io::Error) -> SendError {
+    move |error| SendError::Server {
+        phase,
+        detail: words(&error),
+    }
+}
+
+fn words(error: &io::Error) -> String {
+    error.to_string()
+}
+
+/// The reply to `MAIL`: whatever is wrong there is about us and the server, not about a reader.
+fn judge_mail(step: Step) -> Result<(), SendError> {
+    let fault = |detail| SendError::Server {
+        phase: Phase::MailFrom,
+        detail,
+    };
+    match step {
+        Ok(reply) if reply.is_positive() => Ok(()),
+        Ok(reply) => Err(fault(reply.text())),
+        Err(error) => Err(fault(words(&error))),
+    }
+}
+
+/// The reply to `RCPT`: 5xx is for good, 4xx or a broken connection for later, 421 about the server.
+fn judge(step: Step, phase: Phase) -> Result<(), SendError> {
+    match step {
+        Ok(reply) if reply.is_positive() => Ok(()),
+        Ok(reply) if reply.is_permanent() => Err(SendError::Refused {
+            phase,
+            reply: reply.text(),
+            policy: reply.is_policy(),
+        }),
+        Ok(reply) => Err(deferred_or_closing(phase, &reply)),
+        Err(error) => Err(SendError::Deferred {
+            phase,
+            detail: words(&error),
+        }),
+    }
+}
+
+fn deferred_or_closing(phase: Phase, reply: &Reply) -> SendError {
+    let detail = reply.text();
+    if reply.is_closing() {
+        SendError::Server { phase, detail }
+    } else {
+        SendError::Deferred { phase, detail }
+    }
+}
+
+/// The address of our end as `EHLO` wants it (RFC 5321 4.1.3).
+fn literal(ip: std::net::IpAddr) -> String {
+    match ip {
+        std::net::IpAddr::V4(ip) => format!("[{ip}]"),
+        std::net::IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
+    }
+}
+
+/// The content as it goes over the line: every line ends with CRLF and none begins with a lone dot
+/// (RFC 5321 4.5.2). A bare CR or LF would let content end the letter on some servers.
+fn transparent(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 64);
+    let mut at_start = true;
+    let mut bytes = message.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' | b'\n' => {
+                if byte == b'\r' {
+                    bytes.next_if_eq(&b'\n');
+                }
+                out.extend_from_slice(b"\r\n");
+                at_start = true;
+            }
+            _ => {
+                if at_start && byte == b'.' {
+                    out.push(b'.');
+                }
+                out.push(byte);
+                at_start = false;
+            }
+        }
+    }
+    if !at_start {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transparent;
+
+    #[test]
+    fn content_cannot_end_the_letter() {
+        assert_eq!(transparent(b"a\r\n.\r\nb"), b"a\r\n..\r\nb\r\n");
+        assert_eq!(transparent(b"a\n.\nb\r\r.c"), b"a\r\n..\r\nb\r\n\r\n..c\r\n");
+        assert_eq!(transparent(b".\r\n"), b"..\r\n");
+        assert_eq!(transparent(b""), b"");
+    }
+}
