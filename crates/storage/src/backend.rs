@@ -7,7 +7,8 @@ use std::time::Duration;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
 
@@ -48,7 +49,9 @@ impl Backend {
         } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
             Self::open_postgres(url, options).await
         } else {
-            Err(Error::Url("it starts neither with sqlite:// nor with postgres://".into()))
+            Err(Error::Url(
+                "it starts neither with sqlite:// nor with postgres://".into(),
+            ))
         }
     }
 
@@ -56,9 +59,15 @@ impl Backend {
         // A URL may carry a path with a secret mount or a user's name: the message leaves it out.
         let parsed = SqliteConnectOptions::from_str(url)
             .map_err(|_| Error::Url("expected sqlite:///absolute/path or sqlite://relative/path".into()))?;
-        if let Some(folder) = parsed.get_filename().parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
-                .map_err(|source| Error::Folder { path: PathBuf::from(folder), source })?;
+        if let Some(folder) = parsed
+            .get_filename()
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Folder {
+                path: PathBuf::from(folder),
+                source,
+            })?;
         }
         let base = parsed
             .create_if_missing(true)
@@ -75,14 +84,21 @@ impl Backend {
             .min_connections(0)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(base.clone().pragma("query_only", "ON"));
-        Ok(Backend::Sqlite { readers, writer: Writer::new(base) })
+        Ok(Backend::Sqlite {
+            readers,
+            writer: Writer::new(base),
+        })
     }
 
     async fn open_postgres(url: &str, options: &StoreOptions) -> Result<Self, Error> {
         let parse = |url: &str, what: &str| {
             PgConnectOptions::from_str(url)
                 .map(|o| o.application_name("gatepost").disable_statement_logging())
-                .map_err(|_| Error::Url(format!("{what} is not of the form postgres://user:password@host/database")))
+                .map_err(|_| {
+                    Error::Url(format!(
+                        "{what} is not of the form postgres://user:password@host/database"
+                    ))
+                })
         };
         let parsed = parse(url, "storage.url")?;
         let listen = match &options.listen_url {
@@ -106,7 +122,10 @@ impl Backend {
             .busy_timeout(BUSY_TIMEOUT)
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
-        Backend::Sqlite { readers: pool, writer: Writer::new(options) }
+        Backend::Sqlite {
+            readers: pool,
+            writer: Writer::new(options),
+        }
     }
 
     /// Over the caller's PostgreSQL pool.
@@ -132,10 +151,20 @@ impl Backend {
     /// Writes a consistent copy of the SQLite file to `target`, which must not be there yet.
     pub(crate) async fn copy_to(&self, target: &Path) -> Result<(), Error> {
         let Backend::Sqlite { writer, .. } = self else {
-            return Err(Error::OtherDatabase { store: Dialect::Postgres });
+            return Err(Error::OtherDatabase {
+                store: Dialect::Postgres,
+            });
         };
-        let mut conn = writer.options().clone().create_if_missing(false).connect().await?;
-        let copied = sqlx::query("VACUUM INTO $1").bind(target.to_string_lossy().into_owned()).execute(&mut conn).await;
+        let mut conn = writer
+            .options()
+            .clone()
+            .create_if_missing(false)
+            .connect()
+            .await?;
+        let copied = sqlx::query("VACUUM INTO $1")
+            .bind(target.to_string_lossy().into_owned())
+            .execute(&mut conn)
+            .await;
         conn.close().await?;
         copied?;
         Ok(())

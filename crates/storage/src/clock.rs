@@ -49,21 +49,29 @@ impl Timestamp {
 
     /// Parses RFC 3339, with any offset.
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|t| Self(t.as_microsecond()))
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .map(|t| Self(t.as_microsecond()))
     }
 }
 
 impl Add<Duration> for Timestamp {
     type Output = Timestamp;
     fn add(self, by: Duration) -> Timestamp {
-        Self(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
 impl Sub<Duration> for Timestamp {
     type Output = Timestamp;
     fn sub(self, by: Duration) -> Timestamp {
-        Self(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 }
 
@@ -126,7 +134,10 @@ impl PgHasArrayType for Timestamp {
 
 impl Encode<'_, Postgres> for Timestamp {
     fn encode_by_ref(&self, buf: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let micros = self.0.checked_sub(POSTGRES_EPOCH_MICROS).ok_or("time out of PostgreSQL's range")?;
+        let micros = self
+            .0
+            .checked_sub(POSTGRES_EPOCH_MICROS)
+            .ok_or("time out of PostgreSQL's range")?;
         <i64 as Encode<'_, Postgres>>::encode(micros, buf)
     }
 }
@@ -162,7 +173,10 @@ struct System;
 
 impl TimeSource for System {
     fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "the one place where the system's clock is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the system's clock is read"
+        )]
         let now = std::time::SystemTime::now();
         // Before 1970 the clock is not set at all; the epoch then fails every expiry check closed.
         let since = now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();

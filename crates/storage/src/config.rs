@@ -10,7 +10,7 @@ pub struct StoreOptions {
     pub schema: String,
     /// Connections to PostgreSQL at most, 10 by default. On SQLite: readers; the writer is one in any case.
     pub max_connections: u32,
-    /// A URL for `LISTEN` that goes past a pooler such as PgBouncer, if `url` goes through one.
+    /// A URL for `LISTEN` that goes past a pooler such as `PgBouncer`, if `url` goes through one.
     pub listen_url: Option<String>,
     /// What tells the time.
     pub clock: Clock,
@@ -18,6 +18,11 @@ pub struct StoreOptions {
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { schema: "gatepost".into(), max_connections: 10, listen_url: None, clock: Clock::system() }
+        Self {
+            schema: "gatepost".into(),
+            max_connections: 10,
+            listen_url: None,
+            clock: Clock::system(),
+        }
     }
 }

@@ -41,9 +41,9 @@ pub enum Error {
     /// The store was shut down, or its writer died, before this could run.
     #[error("the store is closed")]
     Closed,
-    /// The shared commit failed, so that nothing of this transaction was kept.
-    #[error("the commit failed, nothing was written: {0}")]
-    Commit(#[source] std::sync::Arc<sqlx::Error>),
+    /// A commit that several transactions shared failed, so that nothing of this one was kept.
+    #[error("the shared commit failed, nothing was written: {0}")]
+    Commit(#[source] std::sync::Arc<Error>),
     /// The closure of a transaction panicked; it was rolled back.
     #[error("the transaction {0:?} panicked and was rolled back")]
     Panicked(&'static str),
@@ -65,7 +65,8 @@ impl Error {
     /// Whether the same call may succeed later, with nothing changed by the caller.
     pub fn is_transient(&self) -> bool {
         match self {
-            Error::Unavailable(_) | Error::Contention(_) | Error::Commit(_) => true,
+            Error::Unavailable(_) | Error::Contention(_) => true,
+            Error::Commit(shared) => shared.is_transient(),
             Error::Refused(_)
             | Error::Database(_)
             | Error::Url(_)

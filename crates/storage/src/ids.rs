@@ -15,6 +15,9 @@ pub fn new_id(now: Timestamp) -> Uuid {
 
 /// Fills `buffer` from the operating system's generator.
 pub(crate) fn fill_random(buffer: &mut [u8]) {
-    #[expect(clippy::expect_used, reason = "a system without randomness can do nothing safely")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a system without randomness can do nothing safely"
+    )]
     getrandom::fill(buffer).expect("the operating system gives random bytes");
 }

@@ -4,7 +4,10 @@
 /// A statement that differs between the databases: `sql! { sqlite: "...", postgres: "..." }`.
 macro_rules! sql {
     (sqlite: $sqlite:expr, postgres: $postgres:expr $(,)?) => {
-        $crate::sql::Sql { sqlite: $sqlite, postgres: $postgres }
+        $crate::sql::Sql {
+            sqlite: $sqlite,
+            postgres: $postgres,
+        }
     };
 }
 

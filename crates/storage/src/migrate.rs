@@ -6,6 +6,7 @@
 //! migration is marked as breaking (first line `-- breaking`), which is refused by name.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -80,11 +81,20 @@ struct File {
 
 impl File {
     fn checksum(&self) -> String {
-        Sha256::digest(self.text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+        Sha256::digest(self.text.as_bytes())
+            .iter()
+            .fold(String::with_capacity(64), |mut hex, byte| {
+                // Writing to a String can't fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
     }
 
     fn is_breaking(&self) -> bool {
-        self.text.lines().next().is_some_and(|line| line.trim() == "-- breaking")
+        self.text
+            .lines()
+            .next()
+            .is_some_and(|line| line.trim() == "-- breaking")
     }
 }
 
@@ -113,7 +123,11 @@ impl Store {
         let sets = sets.to_vec();
         self.read("migration_status", move |tx| {
             Box::pin(async move {
-                let history = if has_history(tx).await? { history(tx).await? } else { Vec::new() };
+                let history = if has_history(tx).await? {
+                    history(tx).await?
+                } else {
+                    Vec::new()
+                };
                 compare(tx.dialect(), &sets, &history)
             })
         })
@@ -125,7 +139,10 @@ impl Store {
     /// # Errors
     /// As of any statement.
     pub async fn is_empty(&self) -> Result<bool, Error> {
-        self.read("is_empty", |tx| Box::pin(async move { Ok(!has_history(tx).await?) })).await
+        self.read("is_empty", |tx| {
+            Box::pin(async move { Ok(!has_history(tx).await?) })
+        })
+        .await
     }
 }
 
@@ -133,7 +150,11 @@ async fn apply(tx: &mut Tx<'_>, sets: &[Set]) -> Result<Vec<Migration>, Error> {
     if tx.dialect() == Dialect::Postgres {
         // Instances that start together come one after another. SQLite's one writer needs no lock.
         let schema = tx.shared().names.schema().to_owned();
-        execute!(tx, "SELECT pg_advisory_xact_lock(hashtext('gatepost migrate ' || $1))", schema)?;
+        execute!(
+            tx,
+            "SELECT pg_advisory_xact_lock(hashtext('gatepost migrate ' || $1))",
+            schema
+        )?;
         run_script(tx, "CREATE SCHEMA IF NOT EXISTS {schema}").await?;
     }
     if !has_history(tx).await? {
@@ -144,8 +165,9 @@ async fn apply(tx: &mut Tx<'_>, sets: &[Set]) -> Result<Vec<Migration>, Error> {
     let mut applied = Vec::new();
     for set in sets {
         for file in files(tx.dialect(), *set) {
-            let pending =
-                status.iter().any(|m| m.set == set.name() && m.name == file.name && m.state == MigrationState::Pending);
+            let pending = status
+                .iter()
+                .any(|m| m.set == set.name() && m.name == file.name && m.state == MigrationState::Pending);
             if !pending {
                 continue;
             }
@@ -160,7 +182,11 @@ async fn apply(tx: &mut Tx<'_>, sets: &[Set]) -> Result<Vec<Migration>, Error> {
                 file.is_breaking(),
                 now
             )?;
-            applied.push(Migration { set: set.name().into(), name: file.name, state: MigrationState::Applied });
+            applied.push(Migration {
+                set: set.name().into(),
+                name: file.name,
+                state: MigrationState::Applied,
+            });
         }
     }
     Ok(applied)
@@ -194,14 +220,20 @@ async fn has_history(tx: &mut Tx<'_>) -> Result<bool, Error> {
 }
 
 async fn history(tx: &mut Tx<'_>) -> Result<Vec<HistoryRow>, Error> {
-    fetch_all!(tx, HistoryRow, "SELECT set_name, name, checksum, breaking FROM {migrations} ORDER BY set_name, name")
+    fetch_all!(
+        tx,
+        HistoryRow,
+        "SELECT set_name, name, checksum, breaking FROM {migrations} ORDER BY set_name, name"
+    )
 }
 
 fn compare(dialect: Dialect, sets: &[Set], history: &[HistoryRow]) -> Result<Vec<Migration>, Error> {
     let mut all: BTreeMap<(&str, String), MigrationState> = BTreeMap::new();
     for set in sets {
         for file in files(dialect, *set) {
-            let row = history.iter().find(|row| row.set_name == set.name() && row.name == file.name);
+            let row = history
+                .iter()
+                .find(|row| row.set_name == set.name() && row.name == file.name);
             let state = match row {
                 Some(row) if row.checksum != file.checksum() => {
                     return Err(MigrationError::Changed(format!("{}/{}", set.name(), file.name)).into());
@@ -222,8 +254,14 @@ fn compare(dialect: Dialect, sets: &[Set], history: &[HistoryRow]) -> Result<Vec
         }
     }
     let order = |set: &str| sets.iter().position(|s| s.name() == set);
-    let mut list: Vec<Migration> =
-        all.into_iter().map(|((set, name), state)| Migration { set: set.into(), name, state }).collect();
+    let mut list: Vec<Migration> = all
+        .into_iter()
+        .map(|((set, name), state)| Migration {
+            set: set.into(),
+            name,
+            state,
+        })
+        .collect();
     list.sort_by_key(|m| (order(&m.set), m.name.clone()));
     Ok(list)
 }
@@ -239,7 +277,10 @@ fn files(dialect: Dialect, set: Set) -> Vec<File> {
         .flat_map(Dir::files)
         .filter_map(|file| {
             let name = file.path().file_stem()?.to_str()?.to_owned();
-            Some(File { name, text: file.contents_utf8()? })
+            Some(File {
+                name,
+                text: file.contents_utf8()?,
+            })
         })
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -262,7 +303,12 @@ mod tests {
     #[test]
     fn both_databases_have_the_same_migrations() {
         for set in Set::ALL {
-            let names = |dialect| files(dialect, set).into_iter().map(|f| f.name).collect::<Vec<_>>();
+            let names = |dialect| {
+                files(dialect, set)
+                    .into_iter()
+                    .map(|f| f.name)
+                    .collect::<Vec<_>>()
+            };
             assert_eq!(names(Dialect::Sqlite), names(Dialect::Postgres), "{}", set.name());
         }
     }
@@ -276,7 +322,9 @@ mod tests {
             breaking,
         };
         let refused = compare(Dialect::Sqlite, &[Set::Tokens], &[row(true)]);
-        assert!(matches!(refused, Err(Error::Migration(MigrationError::Newer(name))) if name == "tokens/9999_later"));
+        assert!(
+            matches!(refused, Err(Error::Migration(MigrationError::Newer(name))) if name == "tokens/9999_later")
+        );
         let mild = compare(Dialect::Sqlite, &[Set::Tokens], &[row(false)]).expect("works beside it");
         assert!(mild.iter().any(|m| m.state == MigrationState::Newer));
     }

@@ -48,7 +48,12 @@ impl Store {
         result
     }
 
-    async fn run_postgres<T, E, F>(&self, name: &'static str, pool: &sqlx::PgPool, mut body: F) -> Result<T, E>
+    async fn run_postgres<T, E, F>(
+        &self,
+        name: &'static str,
+        pool: &sqlx::PgPool,
+        mut body: F,
+    ) -> Result<T, E>
     where
         F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, T, E> + Send,
         E: From<Error>,
@@ -61,26 +66,26 @@ impl Store {
                 let outcome = body(&mut tx).await;
                 (outcome, tx.was_contended(), tx.take_wakes())
             };
-            let retry = match outcome {
+            match outcome {
                 Ok(value) => match conn.commit().await.map_err(Error::from) {
                     Ok(()) => {
                         self.shared().wakes.wake(&wakes);
                         return Ok(value);
                     }
-                    Err(error) if error.is_contention() && tries < RETRIES => true,
+                    Err(error) if error.is_contention() && tries < RETRIES => {}
                     Err(error) => return Err(E::from(error)),
                 },
                 Err(error) => {
                     conn.rollback().await.map_err(Error::from)?;
-                    if !(contended && tries < RETRIES) {
+                    if !contended || tries == RETRIES {
                         return Err(error);
                     }
-                    true
                 }
-            };
-            debug_assert!(retry);
+            }
             tries += 1;
-            self.shared().counters.transaction(name, |stats| stats.retried += 1);
+            self.shared()
+                .counters
+                .transaction(name, |stats| stats.retried += 1);
             tokio::time::sleep(backoff(tries)).await;
         }
     }

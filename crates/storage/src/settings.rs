@@ -31,6 +31,7 @@ pub async fn put(tx: &mut Tx<'_>, key: &str, value: &str) -> Result<(), Error> {
 
 /// What stands under `key`.
 pub async fn get(tx: &mut Tx<'_>, key: &str) -> Result<Option<String>, Error> {
-    let row: Option<(String,)> = fetch_optional!(tx, (String,), "SELECT value FROM {settings} WHERE key = $1", key)?;
+    let row: Option<(String,)> =
+        fetch_optional!(tx, (String,), "SELECT value FROM {settings} WHERE key = $1", key)?;
     Ok(row.map(|(value,)| value))
 }

@@ -31,7 +31,10 @@ pub(crate) struct Sql {
 
 impl From<&'static str> for Sql {
     fn from(both: &'static str) -> Self {
-        Self { sqlite: both, postgres: both }
+        Self {
+            sqlite: both,
+            postgres: both,
+        }
     }
 }
 
@@ -45,7 +48,11 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn new(dialect: Dialect, schema: &str) -> Self {
-        Self { dialect, schema: schema.to_owned(), expanded: RwLock::default() }
+        Self {
+            dialect,
+            schema: schema.to_owned(),
+            expanded: RwLock::default(),
+        }
     }
 
     pub(crate) fn schema(&self) -> &str {
@@ -63,7 +70,12 @@ impl Names {
             Dialect::Postgres => sql.postgres,
         };
         let key = (text.as_ptr() as usize, text.len());
-        if let Some(found) = self.expanded.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(found) = self
+            .expanded
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+        {
             return Arc::clone(found);
         }
         let made: Arc<str> = self.expand(text).into();
@@ -79,7 +91,10 @@ impl Names {
         while let Some(open) = rest.find('{') {
             out.push_str(&rest[..open]);
             let after = &rest[open + 1..];
-            let name_len = after.bytes().take_while(|b| b.is_ascii_lowercase() || *b == b'_' || b.is_ascii_digit()).count();
+            let name_len = after
+                .bytes()
+                .take_while(|b| b.is_ascii_lowercase() || *b == b'_' || b.is_ascii_digit())
+                .count();
             if name_len > 0 && after.as_bytes().get(name_len) == Some(&b'}') {
                 self.push_name(&mut out, &after[..name_len]);
                 rest = &after[name_len + 1..];
@@ -93,13 +108,13 @@ impl Names {
     }
 
     fn push_name(&self, out: &mut String, name: &str) {
-        let schema = &self.schema;
+        let schema = self.schema.as_str();
         match (self.dialect, name) {
-            (Dialect::Postgres, "schema") => out.push_str(&format!("\"{schema}\"")),
+            (Dialect::Postgres, "schema") => out.extend(["\"", schema, "\""]),
             (Dialect::Postgres, _) if name.starts_with("ix_") => out.push_str(name),
-            (Dialect::Postgres, _) => out.push_str(&format!("\"{schema}\".\"{name}\"")),
+            (Dialect::Postgres, _) => out.extend(["\"", schema, "\".\"", name, "\""]),
             (Dialect::Sqlite, "schema") => out.push_str(schema),
-            (Dialect::Sqlite, _) => out.push_str(&format!("{schema}_{name}")),
+            (Dialect::Sqlite, _) => out.extend([schema, "_", name]),
         }
     }
 }
@@ -108,7 +123,9 @@ impl Names {
 pub(crate) fn is_plain_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 40
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && !name.as_bytes()[0].is_ascii_digit()
 }
 

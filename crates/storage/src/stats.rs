@@ -46,14 +46,24 @@ impl Counters {
     }
 
     pub(crate) fn transaction(&self, name: &'static str, change: impl FnOnce(&mut TxStats)) {
-        change(self.transactions.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        change(
+            self.transactions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(name)
+                .or_default(),
+        );
     }
 
     pub(crate) fn read(&self) -> Stats {
         Stats {
             statements: self.statements.load(Ordering::Relaxed),
             rows_written: self.rows.load(Ordering::Relaxed),
-            transactions: self.transactions.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            transactions: self
+                .transactions
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
         }
     }
 }

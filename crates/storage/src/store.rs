@@ -82,7 +82,9 @@ impl Store {
     /// [`Error::Url`] if the name is not plain, [`Error::Closed`] if the store is already shared.
     pub fn with_schema(self, schema: &str) -> Result<Self, Error> {
         if !is_plain_name(schema) {
-            return Err(Error::Url(format!("{schema:?} is not a plain lower-case schema name")));
+            return Err(Error::Url(format!(
+                "{schema:?} is not a plain lower-case schema name"
+            )));
         }
         let shared = Arc::into_inner(self.0).ok_or(Error::Closed)?;
         Ok(Self::over(shared.backend, schema, shared.clock))
@@ -195,13 +197,19 @@ impl Store {
         let (theirs,) = self
             .read("measure_clock", |tx| {
                 Box::pin(async move {
-                    fetch_one!(tx, (Timestamp,), sql! { sqlite: "SELECT 0", postgres: "SELECT clock_timestamp()" })
+                    fetch_one!(
+                        tx,
+                        (Timestamp,),
+                        sql! { sqlite: "SELECT 0", postgres: "SELECT clock_timestamp()" }
+                    )
                 })
             })
             .await?;
         let after = self.0.clock.now();
         let middle = i64::midpoint(before.as_micros(), after.as_micros());
-        self.0.offset.store(theirs.as_micros() - middle, Ordering::Relaxed);
+        self.0
+            .offset
+            .store(theirs.as_micros() - middle, Ordering::Relaxed);
         Ok(())
     }
 }

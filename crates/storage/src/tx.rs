@@ -39,13 +39,19 @@ pub(crate) type Wakes = Arc<Mutex<Vec<&'static str>>>;
 
 impl<'c> From<&'c mut SqliteConnection> for Conn<'c> {
     fn from(conn: &'c mut SqliteConnection) -> Self {
-        Self { raw: Raw::Sqlite(conn), outer: None }
+        Self {
+            raw: Raw::Sqlite(conn),
+            outer: None,
+        }
     }
 }
 
 impl<'c> From<&'c mut PgConnection> for Conn<'c> {
     fn from(conn: &'c mut PgConnection) -> Self {
-        Self { raw: Raw::Postgres(conn), outer: None }
+        Self {
+            raw: Raw::Postgres(conn),
+            outer: None,
+        }
     }
 }
 
@@ -78,17 +84,40 @@ pub struct Tx<'c> {
 
 impl<'c> Tx<'c> {
     pub(crate) fn begin(raw: Raw<'c>, store: &Store) -> Self {
-        Self { raw, shared: Arc::clone(store.shared()), now: store.now(), wakes: Wakes::default(), joined: false, contended: false }
+        Self {
+            raw,
+            shared: Arc::clone(store.shared()),
+            now: store.now(),
+            wakes: Wakes::default(),
+            joined: false,
+            contended: false,
+        }
     }
 
     pub(crate) fn join(conn: Conn<'c>, store: &Store) -> Result<Self, crate::Error> {
         if conn.raw.dialect() != store.dialect() {
-            return Err(crate::Error::OtherDatabase { store: store.dialect() });
+            return Err(crate::Error::OtherDatabase {
+                store: store.dialect(),
+            });
         }
         let shared = Arc::clone(store.shared());
         Ok(match conn.outer {
-            Some((now, wakes)) => Self { raw: conn.raw, shared, now, wakes, joined: false, contended: false },
-            None => Self { raw: conn.raw, shared, now: store.now(), wakes: Wakes::default(), joined: true, contended: false },
+            Some((now, wakes)) => Self {
+                raw: conn.raw,
+                shared,
+                now,
+                wakes,
+                joined: false,
+                contended: false,
+            },
+            None => Self {
+                raw: conn.raw,
+                shared,
+                now: store.now(),
+                wakes: Wakes::default(),
+                joined: true,
+                contended: false,
+            },
         })
     }
 

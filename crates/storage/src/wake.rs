@@ -65,7 +65,9 @@ impl Hub {
                 crate::ids::fill_random(&mut random);
                 Some(Remote {
                     pool: pool.clone(),
-                    listen: PgPoolOptions::new().max_connections(1).connect_lazy_with(listen.clone()),
+                    listen: PgPoolOptions::new()
+                        .max_connections(1)
+                        .connect_lazy_with(listen.clone()),
                     channel: format!("{schema}_wake"),
                     this: Uuid::from_bytes(random),
                     notifier: OnceLock::new(),
@@ -73,20 +75,34 @@ impl Hub {
                 })
             }
         };
-        Self { topics: Mutex::default(), remote }
+        Self {
+            topics: Mutex::default(),
+            remote,
+        }
     }
 
     pub(crate) fn subscribe(self: &Arc<Self>, topic: &'static str) -> Wakeups {
         let changes = {
             let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
-            topics.entry(topic).or_insert_with(|| watch::Sender::new(0)).subscribe()
+            topics
+                .entry(topic)
+                .or_insert_with(|| watch::Sender::new(0))
+                .subscribe()
         };
         if let Some(remote) = &self.remote
             && remote.listener.set(()).is_ok()
         {
-            tokio::spawn(listen(Arc::downgrade(self), remote.listen.clone(), remote.channel.clone(), remote.this));
+            tokio::spawn(listen(
+                Arc::downgrade(self),
+                remote.listen.clone(),
+                remote.channel.clone(),
+                remote.this,
+            ));
         }
-        Wakeups { changes, _hub: Arc::clone(self) }
+        Wakeups {
+            changes,
+            _hub: Arc::clone(self),
+        }
     }
 
     /// Wakes `topics` here at once and tells the other processes.
@@ -100,13 +116,23 @@ impl Hub {
     }
 
     pub(crate) fn wake_all_here(&self) {
-        for sender in self.topics.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for sender in self
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+        {
             sender.send_modify(|n| *n = n.wrapping_add(1));
         }
     }
 
     fn wake_here(&self, topic: &str) {
-        if let Some(sender) = self.topics.lock().unwrap_or_else(PoisonError::into_inner).get(topic) {
+        if let Some(sender) = self
+            .topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(topic)
+        {
             sender.send_modify(|n| *n = n.wrapping_add(1));
         }
     }
@@ -134,7 +160,12 @@ impl Remote {
         }
         let notifier = self.notifier.get_or_init(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            tokio::spawn(notify(receiver, self.pool.clone(), self.channel.clone(), self.this));
+            tokio::spawn(notify(
+                receiver,
+                self.pool.clone(),
+                self.channel.clone(),
+                self.this,
+            ));
             sender
         });
         for topic in topics {
@@ -145,7 +176,12 @@ impl Remote {
 }
 
 /// Sends what has gathered, then leaves the server alone for a while.
-async fn notify(mut topics: mpsc::UnboundedReceiver<&'static str>, pool: PgPool, channel: String, this: Uuid) {
+async fn notify(
+    mut topics: mpsc::UnboundedReceiver<&'static str>,
+    pool: PgPool,
+    channel: String,
+    this: Uuid,
+) {
     while let Some(first) = topics.recv().await {
         let mut gathered = vec![format!("{this} {first}")];
         while let Ok(next) = topics.try_recv() {

@@ -47,7 +47,16 @@ pub(crate) struct TxJob<F, T, E> {
 impl<F, T, E> TxJob<F, T, E> {
     pub(crate) fn new(store: Store, name: &'static str, body: F) -> (Self, oneshot::Receiver<Result<T, E>>) {
         let (answer, receiver) = oneshot::channel();
-        (Self { store, name, body, outcome: None, answer }, receiver)
+        (
+            Self {
+                store,
+                name,
+                body,
+                outcome: None,
+                answer,
+            },
+            receiver,
+        )
     }
 }
 
@@ -95,7 +104,10 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(options: SqliteConnectOptions) -> Self {
-        Self { options, jobs: OnceLock::new() }
+        Self {
+            options,
+            jobs: OnceLock::new(),
+        }
     }
 
     pub(crate) fn options(&self) -> &SqliteConnectOptions {
@@ -106,7 +118,12 @@ impl Writer {
     pub(crate) fn start(&self, wakes: &Arc<Hub>) -> &mpsc::Sender<Box<dyn Job>> {
         self.jobs.get_or_init(|| {
             let (sender, receiver) = mpsc::channel(QUEUE);
-            let task = Task { options: self.options.clone(), conn: None, seen: None, wakes: Arc::clone(wakes) };
+            let task = Task {
+                options: self.options.clone(),
+                conn: None,
+                seen: None,
+                wakes: Arc::clone(wakes),
+            };
             tokio::spawn(task.run(receiver));
             sender
         })
@@ -179,16 +196,24 @@ impl Task {
                     job.answer(Ok(()));
                 }
             }
+            Err(error) if batch.len() == 1 => {
+                if let Some(job) = batch.pop_front() {
+                    job.answer(Err(Error::from(error)));
+                }
+            }
             Err(error) => {
-                let shared = Arc::new(error);
+                let shared = Arc::new(Error::from(error));
                 for job in batch {
-                    job.answer(Err(commit_error(&shared)));
+                    job.answer(Err(Error::Commit(Arc::clone(&shared))));
                 }
             }
         }
     }
 
-    async fn try_commit(&mut self, batch: &mut VecDeque<Box<dyn Job>>) -> Result<Vec<&'static str>, sqlx::Error> {
+    async fn try_commit(
+        &mut self,
+        batch: &mut VecDeque<Box<dyn Job>>,
+    ) -> Result<Vec<&'static str>, sqlx::Error> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => self.options.connect().await?,
@@ -247,21 +272,15 @@ impl Task {
                 Err(_) => return,
             },
         };
-        let version = sqlx::query_as::<_, (i64,)>("PRAGMA data_version").fetch_one(&mut conn).await;
+        let version = sqlx::query_as::<_, (i64,)>("PRAGMA data_version")
+            .fetch_one(&mut conn)
+            .await;
         if let Ok((version,)) = version {
             if self.seen.replace(version).is_some_and(|seen| seen != version) {
                 self.wakes.wake_all_here();
             }
             self.conn = Some(conn);
         }
-    }
-}
-
-/// Every caller of a failed commit gets the error, each in the form that says what to do about it.
-fn commit_error(shared: &Arc<sqlx::Error>) -> Error {
-    match Arc::try_unwrap(Arc::clone(shared)) {
-        Ok(error) => Error::from(error),
-        Err(shared) => Error::Commit(shared),
     }
 }
 

@@ -28,15 +28,25 @@ impl Database {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}", folder.path().join("gatepost.db").display());
-        Self { url, schema: "gatepost".into(), _folder: Some(folder) }
+        Self {
+            url,
+            schema: "gatepost".into(),
+            _folder: Some(folder),
+        }
     }
 
     pub(crate) fn postgres() -> Self {
         let url = std::env::var("GATEPOST_TEST_POSTGRES_URL").expect(
             "GATEPOST_TEST_POSTGRES_URL names no PostgreSQL: run ./scripts/test, which starts one, or set it",
         );
-        let id = gatepost_storage::new_id(Clock::system().now()).simple().to_string();
-        Self { url, schema: format!("t{}", &id[..30]), _folder: None }
+        let id = gatepost_storage::new_id(Clock::system().now())
+            .simple()
+            .to_string();
+        Self {
+            url,
+            schema: format!("t{}", &id[..30]),
+            _folder: None,
+        }
     }
 
     pub(crate) async fn store(&self) -> Store {
@@ -44,7 +54,11 @@ impl Database {
     }
 
     pub(crate) async fn store_with(&self, clock: Clock) -> Store {
-        let options = StoreOptions { schema: self.schema.clone(), clock, ..StoreOptions::default() };
+        let options = StoreOptions {
+            schema: self.schema.clone(),
+            clock,
+            ..StoreOptions::default()
+        };
         let store = Store::open(&self.url, options).await.unwrap();
         store.migrate(&gatepost_storage::Set::ALL).await.unwrap();
         store

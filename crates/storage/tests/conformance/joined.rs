@@ -13,15 +13,26 @@ async fn in_the_callers_postgres_transaction_ours_commits_and_rolls_back_with_it
     store.migrate(&[Set::Server]).await.unwrap();
 
     let mut tx = pool.begin().await.unwrap();
-    assert!(settings::put_if_absent(&mut store.join(&mut *tx).unwrap(), "k", "v").await.unwrap());
+    assert!(
+        settings::put_if_absent(&mut store.join(&mut *tx).unwrap(), "k", "v")
+            .await
+            .unwrap()
+    );
     tx.rollback().await.unwrap();
     let found = |store: Store| async move {
-        store.read("look", |tx| Box::pin(async move { settings::get(tx, "k").await })).await.unwrap()
+        store
+            .read("look", |tx| Box::pin(async move { settings::get(tx, "k").await }))
+            .await
+            .unwrap()
     };
     assert_eq!(found(store.clone()).await, None);
 
     let mut tx = pool.begin().await.unwrap();
-    assert!(settings::put_if_absent(&mut store.join(&mut *tx).unwrap(), "k", "v").await.unwrap());
+    assert!(
+        settings::put_if_absent(&mut store.join(&mut *tx).unwrap(), "k", "v")
+            .await
+            .unwrap()
+    );
     tx.commit().await.unwrap();
     assert_eq!(found(store).await.as_deref(), Some("v"));
 }
@@ -29,18 +40,31 @@ async fn in_the_callers_postgres_transaction_ours_commits_and_rolls_back_with_it
 #[tokio::test]
 async fn in_the_callers_sqlite_transaction_too() {
     let db = Database::sqlite();
-    let pool = SqlitePool::connect(&format!("{}?mode=rwc", db.url)).await.unwrap();
+    let pool = SqlitePool::connect(&format!("{}?mode=rwc", db.url))
+        .await
+        .unwrap();
     let store = Store::sqlite(pool.clone());
     store.migrate(&[Set::Server]).await.unwrap();
 
     let mut tx = pool.begin().await.unwrap();
-    settings::put(&mut store.join(&mut *tx).unwrap(), "k", "v").await.unwrap();
+    settings::put(&mut store.join(&mut *tx).unwrap(), "k", "v")
+        .await
+        .unwrap();
     tx.rollback().await.unwrap();
     let mut tx = pool.begin().await.unwrap();
-    assert_eq!(settings::get(&mut store.join(&mut *tx).unwrap(), "k").await.unwrap(), None);
-    settings::put(&mut store.join(&mut *tx).unwrap(), "k", "v").await.unwrap();
+    assert_eq!(
+        settings::get(&mut store.join(&mut *tx).unwrap(), "k")
+            .await
+            .unwrap(),
+        None
+    );
+    settings::put(&mut store.join(&mut *tx).unwrap(), "k", "v")
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
-    let found = store.read("look", |tx| Box::pin(async move { settings::get(tx, "k").await })).await;
+    let found = store
+        .read("look", |tx| Box::pin(async move { settings::get(tx, "k").await }))
+        .await;
     assert_eq!(found.unwrap().as_deref(), Some("v"));
 }
 
@@ -62,5 +86,7 @@ async fn what_woke_in_a_joined_transaction_is_heard_after_its_commit() {
     let mut tx = pool.begin().await.unwrap();
     store.join(&mut *tx).unwrap().wake("letters");
     tx.commit().await.unwrap();
-    tokio::time::timeout(std::time::Duration::from_secs(5), wakeups.wait()).await.expect("woken");
+    tokio::time::timeout(std::time::Duration::from_secs(5), wakeups.wait())
+        .await
+        .expect("woken");
 }

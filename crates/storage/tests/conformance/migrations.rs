@@ -16,11 +16,17 @@ async fn what_was_applied_is_not_applied_again(db: Database) {
     assert!(store.migrate(&Set::ALL).await.unwrap().is_empty());
     let status = store.migration_status(&Set::ALL).await.unwrap();
     assert!(!status.is_empty());
-    assert!(status.iter().all(|m| m.state == MigrationState::Applied), "{status:?}");
+    assert!(
+        status.iter().all(|m| m.state == MigrationState::Applied),
+        "{status:?}"
+    );
 }
 
 async fn instances_that_start_together_apply_each_migration_once(db: Database) {
-    let options = || gatepost_storage::StoreOptions { schema: db.schema.clone(), ..Default::default() };
+    let options = || gatepost_storage::StoreOptions {
+        schema: db.schema.clone(),
+        ..Default::default()
+    };
     let mut starts = tokio::task::JoinSet::new();
     for _ in 0..4 {
         let (url, options) = (db.url.clone(), options());
@@ -34,13 +40,18 @@ async fn instances_that_start_together_apply_each_migration_once(db: Database) {
 }
 
 async fn a_set_that_was_not_asked_for_has_no_tables(db: Database) {
-    let options = gatepost_storage::StoreOptions { schema: db.schema.clone(), ..Default::default() };
+    let options = gatepost_storage::StoreOptions {
+        schema: db.schema.clone(),
+        ..Default::default()
+    };
     let store = gatepost_storage::Store::open(&db.url, options).await.unwrap();
     assert!(store.is_empty().await.unwrap());
     store.migrate(&[Set::Tokens]).await.unwrap();
     assert!(!store.is_empty().await.unwrap());
     let settings = store
-        .read("look", |tx| Box::pin(async move { gatepost_storage::settings::get(tx, "any").await }))
+        .read("look", |tx| {
+            Box::pin(async move { gatepost_storage::settings::get(tx, "any").await })
+        })
         .await;
     assert!(settings.is_err(), "the server's tables are there");
 }
@@ -51,11 +62,17 @@ async fn a_migration_that_was_changed_afterwards_is_refused_by_name(db: Database
     if db.url.starts_with("sqlite") {
         let pool = sqlx::SqlitePool::connect(&db.url).await.unwrap();
         let text = forged.replace("migrations", "gatepost_migrations");
-        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&pool).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+            .execute(&pool)
+            .await
+            .unwrap();
     } else {
         let pool = sqlx::PgPool::connect(&db.url).await.unwrap();
         let text = forged.replace("migrations", &format!("{}.migrations", db.schema));
-        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&pool).await.unwrap();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+            .execute(&pool)
+            .await
+            .unwrap();
     }
     let refused = store.migrate(&Set::ALL).await;
     assert!(

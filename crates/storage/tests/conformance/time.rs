@@ -28,7 +28,10 @@ async fn a_transaction_has_the_stores_hour(db: Database) {
     tokio::task::yield_now().await;
     assert!(!sleeper.is_finished());
     clock.advance(Duration::from_secs(61));
-    tokio::time::timeout(Duration::from_secs(5), sleeper).await.expect("woken by its clock").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), sleeper)
+        .await
+        .expect("woken by its clock")
+        .unwrap();
 }
 
 async fn ids_made_later_sort_later(db: Database) {
@@ -43,7 +46,10 @@ async fn an_instance_whose_clock_is_wrong_follows_the_database() {
     let db = Database::postgres();
     let right = db.store().await;
     let apart = right.now().since(Clock::system().now()) + Clock::system().now().since(right.now());
-    assert!(apart < Duration::from_secs(1), "the database runs on this machine: {apart:?}");
+    assert!(
+        apart < Duration::from_secs(1),
+        "the database runs on this machine: {apart:?}"
+    );
 }
 
 #[test]

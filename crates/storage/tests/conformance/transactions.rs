@@ -36,7 +36,11 @@ async fn a_failed_transaction_leaves_nothing(db: Database) {
         })
         .await;
     assert!(matches!(result, Err(Failure::Changed)));
-    let found = store.read("look", |tx| Box::pin(async move { settings::get(tx, "half").await })).await;
+    let found = store
+        .read("look", |tx| {
+            Box::pin(async move { settings::get(tx, "half").await })
+        })
+        .await;
     assert_eq!(found.unwrap(), None);
 }
 
@@ -79,7 +83,9 @@ async fn neighbours_in_a_shared_commit_do_not_share_their_failures(db: Database)
         assert_eq!(ok, n % 2 == 0);
         let key = format!("key-{n}");
         let found = store
-            .read("look", move |tx| Box::pin(async move { settings::get(tx, &key).await }))
+            .read("look", move |tx| {
+                Box::pin(async move { settings::get(tx, &key).await })
+            })
             .await
             .unwrap();
         assert_eq!(found.is_some(), ok, "key-{n}");
@@ -103,14 +109,23 @@ async fn a_panic_is_an_error_and_the_store_goes_on(db: Database) {
     .await;
     // On SQLite the writer's task outlives it and answers; on PostgreSQL it falls on the caller.
     assert!(!matches!(result, Ok(Ok(()))));
-    let found = store.read("look", |tx| Box::pin(async move { settings::get(tx, "before").await })).await;
+    let found = store
+        .read("look", |tx| {
+            Box::pin(async move { settings::get(tx, "before").await })
+        })
+        .await;
     assert_eq!(found.unwrap(), None);
 }
 
 async fn what_is_done_is_counted_by_name(db: Database) {
     let store = db.store().await;
     let before = store.stats();
-    store.run_tx("counted", |tx| Box::pin(async move { settings::put(tx, "a", "b").await })).await.unwrap();
+    store
+        .run_tx("counted", |tx| {
+            Box::pin(async move { settings::put(tx, "a", "b").await })
+        })
+        .await
+        .unwrap();
     let after = store.stats();
     assert_eq!(after.statements - before.statements, 1);
     assert_eq!(after.rows_written - before.rows_written, 1);

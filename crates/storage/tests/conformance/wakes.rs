@@ -6,7 +6,11 @@ use gatepost_storage::Error;
 
 use crate::databases::{Database, on_both};
 
-on_both!(a_commit_wakes_here, a_rollback_wakes_nobody, a_commit_wakes_another_instance);
+on_both!(
+    a_commit_wakes_here,
+    a_rollback_wakes_nobody,
+    a_commit_wakes_another_instance
+);
 
 async fn a_commit_wakes_here(db: Database) {
     let store = db.store().await;
@@ -18,7 +22,9 @@ async fn a_commit_wakes_here(db: Database) {
         })
         .await
         .unwrap();
-    tokio::time::timeout(Duration::from_secs(5), wakeups.wait()).await.expect("woken");
+    tokio::time::timeout(Duration::from_secs(5), wakeups.wait())
+        .await
+        .expect("woken");
 }
 
 async fn a_rollback_wakes_nobody(db: Database) {
@@ -42,7 +48,10 @@ async fn a_commit_wakes_another_instance(db: Database) {
     let (one, other) = (db.store().await, db.store().await);
     let mut wakeups = other.subscribe("far");
     // What this instance has to do before it hears: its writer looks, or its listener connects.
-    other.run_tx("start", |_| Box::pin(async move { Ok::<_, Error>(()) })).await.unwrap();
+    other
+        .run_tx("start", |_| Box::pin(async move { Ok::<_, Error>(()) }))
+        .await
+        .unwrap();
     let woken = async {
         loop {
             one.run_tx("wake", |tx| {
@@ -54,10 +63,15 @@ async fn a_commit_wakes_another_instance(db: Database) {
             })
             .await
             .unwrap();
-            if tokio::time::timeout(Duration::from_millis(300), wakeups.wait()).await.is_ok() {
+            if tokio::time::timeout(Duration::from_millis(300), wakeups.wait())
+                .await
+                .is_ok()
+            {
                 return;
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), woken).await.expect("woken from the other instance");
+    tokio::time::timeout(Duration::from_secs(10), woken)
+        .await
+        .expect("woken from the other instance");
 }
