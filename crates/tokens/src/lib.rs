@@ -1,1 +1,77 @@
-//! gatepost-tokens
+//! Prove who may do what, for one purpose, for a while.
+//!
+//! A token is a signed statement (a JWT, RFC 7519) about one subject, for one *purpose*. Purposes are types, so a
+//! token that activates an account does not go where one that opens a socket is asked for, neither in code nor on
+//! the wire: each purpose has a key, a header `typ` and a claim `token_type` of its own (RFC 8725 3.11, 3.12).
+//!
+//! By default the crate is pure: claims, keys, purpose and time in, a typed token or a typed refusal out. No I/O,
+//! no database, no runtime, no C.
+//!
+//! ```
+//! use gatepost_tokens::{Access, Activate, Keys, Refused, Tokens};
+//!
+//! let tokens = Tokens::new(Keys::from_secret("0123456789abcdef0123456789abcdef")?).issuer("https://api.example.com");
+//!
+//! let raw = tokens.create::<Activate>(42)?;
+//! let token = tokens.check::<Activate>(&raw)?;
+//! assert_eq!(token.subject::<i64>()?, 42);
+//!
+//! assert_eq!(tokens.check::<Access>(&raw).unwrap_err(), Refused::WrongPurpose);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Your own purpose is one line, with claims of its own if it needs them:
+//!
+//! ```
+//! use std::time::Duration;
+//! use gatepost_tokens::{Keys, Tokens, purpose};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize)]
+//! struct NewsList { list: String }
+//!
+//! purpose!(Unsubscribe = "unsubscribe", lifetime: Duration::from_secs(30 * 86_400), one_time: false, extra: NewsList);
+//!
+//! let tokens = Tokens::new(Keys::from_secret("0123456789abcdef0123456789abcdef")?);
+//! let raw = tokens.create_with::<Unsubscribe>(42, NewsList { list: "weekly".into() })?;
+//! assert_eq!(tokens.check::<Unsubscribe>(&raw)?.extra.list, "weekly");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//! - `store`: one-time use inside your own transaction, sessions, revocation within a second; needs a database.
+//! - `axum`: the extractor `Bearer<P>`.
+//! - `testing`: a clock that stands still.
+//!
+//! # What is where
+//! [`Tokens`] makes ([`create`](Tokens::create), [`mint`](Tokens::mint)) and checks ([`check`](Tokens::check),
+//! [`check_any`](Tokens::check_any)); [`Keys`] holds the secret; [`purpose!`] and [`PurposeSpec`] say what a token
+//! is for; [`Refused`] says why one does not count.
+
+mod check;
+mod claims;
+mod clock;
+mod config;
+mod error;
+mod inspect;
+mod issue;
+mod jti;
+mod keys;
+mod purpose;
+mod random;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod tokens;
+
+pub use claims::{AnyToken, Claims, SessionRef, Subject, Token};
+pub use clock::Clock;
+pub use config::{Config, SessionLimits};
+pub use error::{CreateError, KeyError, PurposeError, Refused, Unavailable};
+pub use inspect::Inspected;
+pub use issue::{MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, Minted, NewToken};
+pub use jti::Jti;
+pub use keys::{DerivedKey, Keys, MIN_SECRET_BYTES};
+pub use purpose::{
+    Access, Activate, ChangePassword, MAX_LIFETIME, Purpose, PurposeSpec, Refresh, Socket, is_purpose_name,
+};
+pub use tokens::Tokens;

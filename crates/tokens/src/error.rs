@@ -1,0 +1,153 @@
+//! Why a token is refused, and why one could not be made: each says what the caller can do.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a token does not count. None of them says more than the bearer knows.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refused {
+    /// Not a token of ours: wrong form, wrong signature, wrong issuer or audience.
+    #[error("this is not a token of this issuer")]
+    Malformed,
+    /// It was good until its time ran out.
+    #[error("the token has expired")]
+    Expired,
+    /// A one-time token that has done its work.
+    #[error("the token has been used already")]
+    Used,
+    /// It, its session, or everything its user held was revoked.
+    #[error("the token has been revoked")]
+    Revoked,
+    /// A token for something else than what was asked.
+    #[error("the token is for another purpose")]
+    WrongPurpose,
+    /// Nobody could find out. Refuse, and try again later: this is the one that is transient.
+    #[error("whether the token counts could not be found out")]
+    Unavailable(#[source] Unavailable),
+}
+
+impl Refused {
+    /// The stable name of the reason, as it stands in problem documents and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed => "token_malformed",
+            Self::Expired => "token_expired",
+            Self::Used => "token_used",
+            Self::Revoked => "token_revoked",
+            Self::WrongPurpose => "token_wrong_purpose",
+            Self::Unavailable(_) => "dependency_unavailable",
+        }
+    }
+
+    /// Whether the same token may count when it is shown again later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Two refusals are equal if their codes are; causes are not compared.
+impl PartialEq for Refused {
+    fn eq(&self, other: &Self) -> bool {
+        self.code() == other.code()
+    }
+}
+
+impl Eq for Refused {}
+
+/// What kept us from finding out; shared, since many waiting checks may fail for one cause.
+#[derive(Clone)]
+pub struct Unavailable(Arc<dyn Error + Send + Sync>);
+
+impl Unavailable {
+    /// Keeps the cause, to be read through `source()`.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(cause.into()))
+    }
+}
+
+impl fmt::Debug for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl Error for Unavailable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Why a token could not be made. None but [`Random`](Self::Random) goes away by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// The subject is empty, longer than 255 bytes, or has control characters.
+    #[error("a subject is 1 to 255 bytes without control characters")]
+    Subject,
+    /// The lifetime is less than a second or more than [`MAX_LIFETIME`](crate::MAX_LIFETIME).
+    #[error("a token lives for at least a second and at most 366 days, not for {0:?}")]
+    Lifetime(Duration),
+    /// No purpose of this name is known here.
+    #[error("no purpose is called `{0}`: declare it in code or under `tokens.purposes`")]
+    UnknownPurpose(String),
+    /// The extra claims can't be written as JSON.
+    #[error("the extra claims can't be written as JSON")]
+    Extra(#[source] serde_json::Error),
+    /// The extra claims would make a token longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
+    #[error("the token would have {0} bytes; none over 8192 is ever accepted")]
+    TooLarge(usize),
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+impl CreateError {
+    /// Whether the same call may work later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Random(_))
+    }
+}
+
+/// Why a secret can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// HS256 wants at least as many bytes as its hash has (RFC 7518 3.2), and no human password (RFC 8725 3.5).
+    #[error("the secret has {0} bytes; it takes at least 32, made at random: `openssl rand -base64 32`")]
+    TooShort(usize),
+    /// The same secret is given twice.
+    #[error("a previous secret is the same as another one")]
+    Twice,
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Why a purpose can't be had.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PurposeError {
+    /// The name could not travel.
+    #[error(
+        "`{0}` can't name a purpose: a-z, 0-9, `_`, `-`, `.`, a letter first, at most 48 bytes, not `at` or `session`"
+    )]
+    Name(String),
+    /// The lifetime is out of bounds.
+    #[error(
+        "purpose `{name}`: a token lives for at least a second and at most 366 days, not for {lifetime:?}"
+    )]
+    Lifetime {
+        /// The purpose.
+        name: String,
+        /// What was asked.
+        lifetime: Duration,
+    },
+    /// Whether a built-in purpose is used once is a promise of the program.
+    #[error("purpose `{0}` is built in: its lifetime can be set, `one_time` can't")]
+    BuiltIn(String),
+}
