@@ -1,0 +1,140 @@
+//! Closed sets of backends. What belongs to one cannot be written with another.
+
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// The database.
+#[derive(Clone, Debug)]
+pub enum StorageBackend {
+    /// A file.
+    Sqlite {
+        /// The file. Its folder is made if it is missing.
+        path: PathBuf,
+    },
+    /// A server.
+    Postgres {
+        /// With user and password.
+        url: SecretString,
+    },
+}
+
+impl StorageBackend {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("postgres" | "postgresql", _)) if text.contains("://") => {
+                Ok(Self::Postgres { url: text.into() })
+            }
+            Some(("sqlite", rest)) => {
+                let path = rest.strip_prefix("//").unwrap_or(rest);
+                if path.is_empty() || path.contains("memory:") {
+                    return Err(
+                        "must name a file, so that nothing is lost at the end: sqlite://gatepost.db"
+                            .to_owned(),
+                    );
+                }
+                if path.contains('?') {
+                    return Err("takes a path and no parameters: sqlite://gatepost.db".to_owned());
+                }
+                Ok(Self::Sqlite { path: path.into() })
+            }
+            _ => Err("must be sqlite://PATH or postgres://USER:PASSWORD@HOST:PORT/DATABASE".to_owned()),
+        }
+    }
+
+    /// What `Store::open` takes.
+    pub fn url(&self) -> SecretString {
+        match self {
+            Self::Sqlite { path } => format!("sqlite://{}", path.display()).into(),
+            Self::Postgres { url } => url.clone(),
+        }
+    }
+}
+
+/// What carries messages.
+#[derive(Clone, Debug)]
+pub enum Broker {
+    /// Rows in the database.
+    Embedded,
+    /// RabbitMQ.
+    Amqp {
+        /// With user, password and virtual host.
+        url: SecretString,
+    },
+}
+
+impl Broker {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            None if text == "embedded" => Ok(Self::Embedded),
+            Some(("amqp" | "amqps", rest)) if !rest.is_empty() => Ok(Self::Amqp { url: text.into() }),
+            _ => Err("must be \"embedded\", amqp://... or amqps://...".to_owned()),
+        }
+    }
+}
+
+/// What instances share for speed.
+#[derive(Clone, Debug)]
+pub enum Cache {
+    /// Each its own.
+    Memory,
+    /// Redis.
+    Redis {
+        /// With password.
+        url: SecretString,
+    },
+}
+
+impl Cache {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("redis" | "rediss", rest)) if !rest.is_empty() => Ok(Self::Redis { url: text.into() }),
+            _ => Err("must be \"memory\", redis://... or rediss://...".to_owned()),
+        }
+    }
+}
+
+/// How letters leave.
+#[derive(Clone, Debug)]
+pub enum MailTransport {
+    /// Not at all: kept in the database, sealed, for the console and the tests.
+    Capture,
+    /// One file each.
+    File {
+        /// The folder. Made if it is missing.
+        dir: PathBuf,
+    },
+    /// A server takes them.
+    Smtp {
+        /// With user and password.
+        url: SecretString,
+    },
+}
+
+impl MailTransport {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            None if text == "capture" => Ok(Self::Capture),
+            Some(("file", dir)) if !dir.trim_start_matches('/').is_empty() => Ok(Self::File {
+                dir: dir.strip_prefix("//").unwrap_or(dir).into(),
+            }),
+            Some(("smtp" | "smtps", rest)) if rest.starts_with("//") && rest.len() > 2 => {
+                Ok(Self::Smtp { url: text.into() })
+            }
+            _ => Err(
+                "must be \"capture\", file:DIR, smtp://user:pass@host:587?tls=required or smtps://..."
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// The text that `gatepost_mail::Transport::parse` takes.
+    pub fn spec(&self) -> SecretString {
+        match self {
+            Self::Capture => "capture".into(),
+            Self::File { dir } => format!("file:{}", dir.display()).into(),
+            Self::Smtp { url } => url.expose_secret().into(),
+        }
+    }
+}

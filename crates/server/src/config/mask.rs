@@ -1,0 +1,77 @@
+//! What may be shown of a secret.
+
+/// Only that there is one, and how long it is.
+pub(crate) fn secret(value: &str) -> String {
+    if value.is_empty() {
+        String::new()
+    } else {
+        format!("(secret, {} bytes)", value.len())
+    }
+}
+
+/// A URL without its password: of what it stands for, everything but the way in.
+///
+/// Whatever stands before the last `@` counts as user and password, so that a password with unescaped signs is
+/// hidden whole; at worst too much is hidden.
+pub(crate) fn url(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return value.to_owned();
+    };
+    let Some((way_in, host)) = rest.rsplit_once('@') else {
+        return format!("{scheme}://{}", query(rest));
+    };
+    let name = way_in
+        .split_once(':')
+        .map_or_else(|| way_in.to_owned(), |(name, _)| format!("{name}:***"));
+    format!("{scheme}://{name}@{}", query(host))
+}
+
+/// Parameters that carry passwords, too, such as PostgreSQL's `?password=`.
+fn query(tail: &str) -> String {
+    let Some((path, query)) = tail.split_once('?') else {
+        return tail.to_owned();
+    };
+    let masked: Vec<String> = query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if name.contains("pass") || name.contains("secret") => format!("{name}=***"),
+            _ => pair.to_owned(),
+        })
+        .collect();
+    format!("{path}?{}", masked.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_comes_through() {
+        for (value, shown) in [
+            (
+                "postgres://app:hunter2@db:5432/gate",
+                "postgres://app:***@db:5432/gate",
+            ),
+            (
+                "smtp://a@example.com:hunter2@mx:587?tls=required",
+                "smtp://a@example.com:***@mx:587?tls=required",
+            ),
+            ("smtp://u:hun/ter2@mx:587", "smtp://u:***@mx:587"),
+            ("smtp://u:hun@ter2/?@mx:587", "smtp://u:***@mx:587"),
+            (
+                "postgres:///gate?host=/run&password=hunter2",
+                "postgres:///gate?host=/run&password=***",
+            ),
+            ("redis://:hunter2@cache/0", "redis://:***@cache/0"),
+            ("sqlite://gate.db", "sqlite://gate.db"),
+            ("embedded", "embedded"),
+        ] {
+            assert_eq!(url(value), shown);
+            assert!(
+                !url(value).contains("hunter") && !url(value).contains("ter2"),
+                "{value}"
+            );
+        }
+        assert!(!secret("correct horse").contains("horse"));
+    }
+}

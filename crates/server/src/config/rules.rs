@@ -1,0 +1,61 @@
+//! What is wrong only together.
+
+use super::error::Problem;
+use super::sections::Module;
+use super::{Config, MailTransport, StorageBackend};
+
+/// Bad combinations, each by the names of its keys.
+pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
+    let mut wrong = |key: &str, text: &str| {
+        let source = config
+            .shown
+            .iter()
+            .find(|s| s.key == key)
+            .map(|s| s.source.to_string())
+            .unwrap_or_default();
+        problems.push(Problem {
+            key: key.to_owned(),
+            source,
+            text: text.to_owned(),
+        });
+    };
+    let has = |module| config.modules.has(module);
+    if has(Module::Accounts) && !(has(Module::Tokens) && has(Module::Mail)) {
+        wrong(
+            "modules",
+            "\"accounts\" needs \"tokens\" and \"mail\": links are tokens in letters; add them",
+        );
+    }
+    if has(Module::Mail) && !has(Module::Messaging) {
+        wrong(
+            "modules",
+            "\"mail\" needs \"messaging\": letters wait on a queue; add it",
+        );
+    }
+    if matches!(config.mail.transport, MailTransport::Smtp { .. }) && !config.http.public_url_is_set {
+        wrong(
+            "http.public_url",
+            "must be set when mail.transport is a server: links made from http.bind lead nowhere for others",
+        );
+    }
+    if matches!(config.storage.backend, StorageBackend::Sqlite { .. }) && config.storage.listen_url.is_some()
+    {
+        wrong(
+            "storage.listen_url",
+            "is for PostgreSQL, and storage.url is SQLite; take one of them out",
+        );
+    }
+    let refresh = config.tokens.purposes.get("refresh").map(|p| p.lifetime);
+    if refresh.is_some_and(|lifetime| lifetime > config.auth.session_max_age) {
+        wrong(
+            "auth.session_max_age",
+            "is shorter than tokens.purposes.refresh.lifetime; make it at least as long",
+        );
+    }
+    if config.tokens.accept.contains(&config.tokens.dialect) {
+        wrong(
+            "tokens.accept",
+            "names tokens.dialect itself; it lists the others",
+        );
+    }
+}
