@@ -1,0 +1,87 @@
+//! Every route that takes credentials refuses without them; the open ones stand here by name.
+
+use crate::routes;
+use crate::support::sqlite;
+
+/// What anybody may ask. Whoever opens another route writes it down here.
+const OPEN: &[&str] = &[
+    "GET /healthz",
+    "GET /readyz",
+    "POST /api/auth/login",
+    "POST /api/auth/logout",
+    "POST /api/auth/refresh",
+    "POST /api/auth/verify",
+    "POST /api/users",
+    "POST /api/users/activate",
+    "POST /api/users/activate/resend",
+    "POST /api/users/password/forgot",
+    "POST /api/users/password/reset",
+];
+
+#[test]
+fn every_route_but_the_open_ones_refuses_without_credentials() {
+    let gatepost = sqlite().unlimited().start();
+    let client = gatepost.client();
+    let mut open = Vec::new();
+    for route in routes::all(&client) {
+        let name = format!("{} {}", route.method, route.path);
+        if route.security.is_empty() {
+            open.push(name);
+            continue;
+        }
+        let body = route
+            .body
+            .is_some()
+            .then(|| serde_json::to_vec(&route.sample()).unwrap());
+        let path = route.concrete();
+        let keys = [
+            "",
+            "gp_0123456789abcdef0123456789abcdef",
+            "eyJhbGciOiJub25lIn0.e30.",
+            "\u{e9}",
+        ];
+        for key in keys {
+            let asker = if key.is_empty() {
+                client.clone()
+            } else {
+                client.with_bearer(key)
+            };
+            let body = body.clone().map(|bytes| ("application/json", bytes));
+            let answer = asker.send(&route.method, &path, body);
+            assert_eq!(answer.status, 401, "{name} with {key:?}: {}", answer.json());
+            assert!(!answer.code().is_empty(), "{name}: {}", answer.json());
+            assert!(answer.header("www-authenticate").starts_with("Bearer"), "{name}");
+        }
+    }
+    open.sort();
+    assert_eq!(open, OPEN);
+}
+
+#[test]
+fn a_key_without_the_scope_is_told_which_one_is_missing() {
+    let gatepost = sqlite().unlimited().start();
+    let client = gatepost.client();
+    let poor = client.with_bearer(&gatepost.key(&["events:read"]));
+    for route in routes::all(&client) {
+        let by_key = route
+            .security
+            .first()
+            .is_some_and(|name| name.to_lowercase().contains("key"));
+        if !by_key {
+            continue;
+        }
+        let body = route
+            .body
+            .is_some()
+            .then(|| ("application/json", serde_json::to_vec(&route.sample()).unwrap()));
+        let answer = poor.send(&route.method, &route.concrete(), body);
+        let found = (answer.status, answer.code());
+        assert_eq!(
+            found,
+            (403, "scope_missing".to_owned()),
+            "{} {}",
+            route.method,
+            route.path
+        );
+    }
+}

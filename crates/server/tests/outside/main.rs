@@ -1,0 +1,18 @@
+//! Gatepost from outside: the real executable in a folder of its own, over HTTP, by signals, against a mail
+//! server that misbehaves. What holds here holds for a user.
+//!
+//! A few rounds by default; the acceptance runs ask for more:
+//! `GATEPOST_OUTSIDE_ROUNDS` (races, 3), `GATEPOST_OUTSIDE_KILLS` (5), `GATEPOST_OUTSIDE_OUTAGE` (seconds, 4).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+mod bad_input;
+mod crash;
+mod credentials;
+mod one_winner;
+mod outage;
+mod routes;
+mod same_answer;
+mod scanners;
+mod secrets;
+mod support;
+mod tour;

@@ -1,0 +1,56 @@
+//! What every test starts with.
+
+use std::sync::Barrier;
+use std::thread;
+
+use gatepost_bench::outside::{Client, Instance, Setup};
+
+/// The executable that was built with this test, on SQLite.
+pub(crate) fn sqlite() -> Setup {
+    Setup::new(env!("CARGO_BIN_EXE_gatepost"))
+}
+
+/// The same on PostgreSQL, in a schema of its own.
+#[track_caller]
+pub(crate) fn postgres() -> Setup {
+    let url = std::env::var("GATEPOST_TEST_POSTGRES_URL")
+        .expect("GATEPOST_TEST_POSTGRES_URL names the PostgreSQL to test on; ./scripts/test starts one");
+    sqlite().postgres(&url)
+}
+
+/// A number from the environment.
+pub(crate) fn from_environment(name: &str, default: usize) -> usize {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+/// A client that may read the capture box.
+#[track_caller]
+pub(crate) fn reader(instance: &Instance) -> Client {
+    instance.client().with_bearer(&instance.key(&["mail:read"]))
+}
+
+/// Calls `ask` from `callers` threads at the same moment, each with a connection that is already open;
+/// instances take turns.
+pub(crate) fn at_once<T: Send>(callers: usize, at: &[Instance], ask: impl Fn(&Client) -> T + Sync) -> Vec<T> {
+    let line = Barrier::new(callers);
+    thread::scope(|scope| {
+        let calls: Vec<_> = (0..callers)
+            .map(|nth| {
+                let client = at[nth % at.len()].client();
+                let (ask, line) = (&ask, &line);
+                scope.spawn(move || {
+                    client.get("/healthz").expect(200);
+                    line.wait();
+                    ask(&client)
+                })
+            })
+            .collect();
+        calls
+            .into_iter()
+            .map(|call| call.join().expect("the caller gets an answer"))
+            .collect()
+    })
+}
