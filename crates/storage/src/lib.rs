@@ -49,7 +49,9 @@ mod wake;
 mod writer;
 
 // One module a table.
+pub mod api_keys;
 pub mod settings;
+pub mod verify_answers;
 
 pub use clock::{Clock, Timestamp};
 pub use config::StoreOptions;

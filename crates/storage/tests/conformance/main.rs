@@ -1,9 +1,11 @@
 //! What a store promises, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api_keys;
 mod databases;
 mod joined;
 mod migrations;
 mod time;
 mod transactions;
+mod verify_answers;
 mod wakes;
