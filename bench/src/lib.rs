@@ -20,3 +20,13 @@ pub mod load;
 pub mod outside;
 pub mod results;
 pub mod stats;
+
+/// The executable to look at: `GATEPOST_BIN`, or the one built beside this program.
+pub fn executable() -> std::path::PathBuf {
+    match std::env::var_os("GATEPOST_BIN") {
+        Some(path) => path.into(),
+        None => std::env::current_exe()
+            .expect("a program knows where it lies")
+            .with_file_name("gatepost"),
+    }
+}
