@@ -50,7 +50,12 @@ mod writer;
 
 // One module a table.
 pub mod api_keys;
+pub mod deliveries;
+pub mod delivery_events;
+pub mod inbox;
+pub mod mail_keys;
 pub mod settings;
+pub mod suppressions;
 pub mod verify_answers;
 
 pub use clock::{Clock, Timestamp};
