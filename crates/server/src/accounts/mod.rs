@@ -1,1 +1,4 @@
 //! The life of an account: register, activate, resend, forgot, reset.
+
+pub mod hasher;
+pub mod password;

@@ -21,7 +21,9 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
     }
 
     /// Count one more for `key` at `now` (microseconds since the epoch); else how long to wait.
@@ -48,7 +50,9 @@ impl Memory {
 
     fn shard(&self, key: Key) -> MutexGuard<'_, HashMap<Key, i64>> {
         // A panic elsewhere cannot leave a map of numbers half-written in a way that matters here.
-        self.shards[usize::from(key[0]) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shards[usize::from(key[0]) % SHARDS]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,7 +81,10 @@ mod tests {
             memory.take([1; 16], 3, SECOND, 0).unwrap();
         }
         assert_eq!(memory.take([1; 16], 3, SECOND, 0), Err(SECOND));
-        assert_eq!(memory.take([1; 16], 3, SECOND, 400_000), Err(Duration::from_millis(600)));
+        assert_eq!(
+            memory.take([1; 16], 3, SECOND, 400_000),
+            Err(Duration::from_millis(600))
+        );
         memory.take([1; 16], 3, SECOND, 1_000_000).unwrap();
         memory.take([1; 16], 3, SECOND, 1_000_000).unwrap_err();
         memory.take([2; 16], 3, SECOND, 1_000_000).unwrap();
@@ -105,6 +112,8 @@ mod tests {
             memory.take(key, 1, SECOND, i64::from(n)).unwrap();
         }
         assert!(memory.shard(held).len() <= SHARD_KEYS);
-        memory.take(held, 1, Duration::from_secs(3600), 200_000).unwrap_err();
+        memory
+            .take(held, 1, Duration::from_secs(3600), 200_000)
+            .unwrap_err();
     }
 }

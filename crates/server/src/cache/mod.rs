@@ -43,21 +43,27 @@ impl Limits {
     /// Counts kept in this process. Whom they count is kept under a hash with `key`, so that a dump of the
     /// memory names nobody.
     pub fn memory(key: [u8; 32]) -> Self {
-        Self { backend: Backend::Memory(Memory::new()), key }
+        Self {
+            backend: Backend::Memory(Memory::new()),
+            key,
+        }
     }
 
     /// No limits (`limits.enabled = false`).
     pub fn off() -> Self {
-        Self { backend: Backend::Off, key: [0; 32] }
+        Self {
+            backend: Backend::Off,
+            key: [0; 32],
+        }
     }
 
     /// Count one more of `rule` for `whom` at `now_micros` (microseconds since the epoch).
     pub fn take(&self, rule: &Rule, whom: &[u8], now_micros: i64) -> Result<(), Limited> {
         match &self.backend {
             Backend::Off => Ok(()),
-            Backend::Memory(memory) => {
-                memory.take(self.hash(rule, whom), rule.burst, rule.every, now_micros).map_err(Limited)
-            }
+            Backend::Memory(memory) => memory
+                .take(self.hash(rule, whom), rule.burst, rule.every, now_micros)
+                .map_err(Limited),
         }
     }
 
@@ -89,7 +95,11 @@ mod tests {
     #[test]
     fn rules_count_apart_and_forgetting_starts_anew() {
         let limits = Limits::memory([7; 32]);
-        let one = Rule { name: "one", burst: 1, every: Duration::from_secs(10) };
+        let one = Rule {
+            name: "one",
+            burst: 1,
+            every: Duration::from_secs(10),
+        };
         let two = Rule { name: "two", ..one };
         limits.take(&one, b"a", 0).unwrap();
         limits.take(&two, b"a", 0).unwrap();

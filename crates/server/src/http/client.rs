@@ -32,7 +32,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Client {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        parts.extensions.get::<Self>().copied().ok_or_else(|| Problem::internal("no client address was set"))
+        parts
+            .extensions
+            .get::<Self>()
+            .copied()
+            .ok_or_else(|| Problem::internal("no client address was set"))
     }
 }
 
@@ -61,9 +65,13 @@ impl TrustedProxies {
         }
         let mut client = peer;
         for value in headers.get_all("x-forwarded-for").iter().rev() {
-            let Ok(value) = value.to_str() else { return Client(client) };
+            let Ok(value) = value.to_str() else {
+                return Client(client);
+            };
             for hop in value.rsplit(',') {
-                let Some(address) = parse_hop(hop.trim()) else { return Client(client) };
+                let Some(address) = parse_hop(hop.trim()) else {
+                    return Client(client);
+                };
                 client = address;
                 if !self.trusts(client) {
                     return Client(client);
@@ -76,8 +84,13 @@ impl TrustedProxies {
 
 /// An address, with or without a port.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse::<IpAddr>().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()));
-    address.or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok()).map(|ip: IpAddr| ip.to_canonical())
+    let address = hop
+        .parse::<IpAddr>()
+        .ok()
+        .or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()));
+    address
+        .or_else(|| hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+        .map(|ip: IpAddr| ip.to_canonical())
 }
 
 #[cfg(test)]
@@ -90,7 +103,10 @@ mod tests {
         for value in forwarded {
             headers.append("x-forwarded-for", value.parse().unwrap());
         }
-        proxies.client(Some(SocketAddr::new(peer.parse().unwrap(), 1)), &headers).0.to_string()
+        proxies
+            .client(Some(SocketAddr::new(peer.parse().unwrap(), 1)), &headers)
+            .0
+            .to_string()
     }
 
     #[test]
@@ -100,8 +116,14 @@ mod tests {
 
     #[test]
     fn the_rightmost_untrusted_hop_is_the_client() {
-        assert_eq!(client("10.0.0.1", &["1.1.1.1, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");
-        assert_eq!(client("10.0.0.1", &["1.1.1.1", "203.0.113.9:4711"]), "203.0.113.9");
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1, 203.0.113.9, 10.0.0.2"]),
+            "203.0.113.9"
+        );
+        assert_eq!(
+            client("10.0.0.1", &["1.1.1.1", "203.0.113.9:4711"]),
+            "203.0.113.9"
+        );
         assert_eq!(client("fd00::1", &["[2001:db8::1]:80"]), "2001:db8::1");
     }
 
@@ -116,6 +138,9 @@ mod tests {
         let a = Client("2001:db8::1".parse().unwrap());
         let b = Client("2001:db8::ffff:1".parse().unwrap());
         assert_eq!(a.limit_key(), b.limit_key());
-        assert_ne!(a.limit_key(), Client("2001:db8:0:1::1".parse().unwrap()).limit_key());
+        assert_ne!(
+            a.limit_key(),
+            Client("2001:db8:0:1::1".parse().unwrap()).limit_key()
+        );
     }
 }

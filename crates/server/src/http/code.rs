@@ -110,7 +110,10 @@ codes! {
 impl Code {
     /// The identifier of the problem type (RFC 9457, 3.1.1): where it is explained.
     pub fn type_uri(self) -> String {
-        format!("https://github.com/gatepost/gatepost/blob/main/docs/errors.md#{}", self.as_str())
+        format!(
+            "https://github.com/gatepost/gatepost/blob/main/docs/errors.md#{}",
+            self.as_str()
+        )
     }
 }
 

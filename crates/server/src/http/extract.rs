@@ -18,12 +18,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        if !kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
+        if !kind
+            .trim()
+            .to_ascii_lowercase()
+            .starts_with("application/x-www-form-urlencoded")
+        {
             return Err(Problem::new(Code::MediaTypeUnsupported)
                 .detail("Send Content-Type: application/x-www-form-urlencoded."));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|e| body_problem(&e))?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|e| body_problem(&e))?;
         decode(&body, "form").map(Self)
     }
 }
@@ -49,7 +59,10 @@ fn decode<T: DeserializeOwned>(text: &[u8], what: &'static str) -> Result<T, Pro
     }
     serde_urlencoded::from_bytes(text).map_err(|error| {
         let message = error.to_string();
-        match message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+        match message
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.split('`').next())
+        {
             Some(field) => Problem::field(field.to_owned(), "required", "This field is required."),
             None => Problem::field(what, "invalid", message),
         }
@@ -64,8 +77,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let axum::extract::Path(text) =
-            axum::extract::Path::<String>::from_request_parts(parts, state).await.map_err(|_| Problem::not_found())?;
+        let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 }
@@ -78,10 +92,13 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
+        let Some(value) = parts.headers.get("idempotency-key") else {
+            return Ok(Self(None));
+        };
         match value.to_str() {
             Ok(key) if (1..=255).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
-            _ => Err(Problem::new(Code::BadRequest).detail("Idempotency-Key takes 1 to 255 visible ASCII characters.")),
+            _ => Err(Problem::new(Code::BadRequest)
+                .detail("Idempotency-Key takes 1 to 255 visible ASCII characters.")),
         }
     }
 }

@@ -24,9 +24,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::new(Code::MediaTypeUnsupported).detail("Send Content-Type: application/json."));
+            return Err(
+                Problem::new(Code::MediaTypeUnsupported).detail("Send Content-Type: application/json.")
+            );
         }
-        let body = Bytes::from_request(request, state).await.map_err(|e| body_problem(&e))?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|e| body_problem(&e))?;
         parse(&body).map(Self)
     }
 }
@@ -45,12 +49,13 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     match scan(body) {
         Finding::Fine => {}
         Finding::TooDeep => {
-            return Err(
-                Problem::new(Code::JsonTooDeep).detail(format!("The body is nested more than {MAX_DEPTH} deep."))
-            );
+            return Err(Problem::new(Code::JsonTooDeep)
+                .detail(format!("The body is nested more than {MAX_DEPTH} deep.")));
         }
         Finding::Nul => {
-            return Err(Problem::new(Code::JsonMalformed).detail("The character U+0000 may not stand in a text."));
+            return Err(
+                Problem::new(Code::JsonMalformed).detail("The character U+0000 may not stand in a text.")
+            );
         }
     }
     serde_json::from_slice(body).map_err(|_| explain::<T>(body))
@@ -64,7 +69,11 @@ fn explain<T: DeserializeOwned>(body: &[u8]) -> Problem {
         Ok(_) => Problem::new(Code::JsonMalformed).detail("Something follows the end of the JSON text."),
         Err(error) => {
             let inner = error.inner();
-            if inner.is_data() { field_problem(&error.path().to_string(), &inner.to_string()) } else { malformed(inner) }
+            if inner.is_data() {
+                field_problem(&error.path().to_string(), &inner.to_string())
+            } else {
+                malformed(inner)
+            }
         }
     }
 }
@@ -83,7 +92,11 @@ fn field_problem(path: &str, message: &str) -> Problem {
     let message = message.split(" at line ").next().unwrap_or(message);
     let parent = if path == "." { "" } else { path };
     if let Some(name) = quoted(message, "missing field `") {
-        let field = if parent.is_empty() { name.to_owned() } else { format!("{parent}.{name}") };
+        let field = if parent.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{parent}.{name}")
+        };
         return Problem::field(field, "required", "This field is required.");
     }
     if let Some(name) = quoted(message, "duplicate field `") {
@@ -91,10 +104,16 @@ fn field_problem(path: &str, message: &str) -> Problem {
     }
     let field = if parent.is_empty() { "body" } else { parent }.to_owned();
     if let Some(rest) = message.strip_prefix("invalid type: ") {
-        let expected = rest.rsplit_once("expected ").map_or("another type", |(_, expected)| expected);
+        let expected = rest
+            .rsplit_once("expected ")
+            .map_or("another type", |(_, expected)| expected);
         return Problem::field(field, "wrong_type", format!("Expected {expected}."));
     }
-    let code = if message.starts_with("too long") { "too_long" } else { "invalid" };
+    let code = if message.starts_with("too long") {
+        "too_long"
+    } else {
+        "invalid"
+    };
     Problem::field(field, code, sentence(message))
 }
 
@@ -105,7 +124,10 @@ fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
 /// Errors of types begin small and end without a stop, as is the custom; a person reads a sentence.
 fn sentence(message: &str) -> String {
     let mut letters = message.chars();
-    let first: String = letters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let first: String = letters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     let stop = if message.ends_with('.') { "" } else { "." };
     format!("{first}{}{stop}", letters.as_str())
 }
@@ -120,8 +142,15 @@ pub(crate) fn body_problem(rejection: &BytesRejection) -> Problem {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else { return false };
-    let essence = value.split(';').next().unwrap_or(value).trim().to_ascii_lowercase();
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()) else {
+        return false;
+    };
+    let essence = value
+        .split(';')
+        .next()
+        .unwrap_or(value)
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
@@ -155,7 +184,10 @@ mod tests {
     #[test]
     fn each_kind_of_bad_body_has_its_code_and_names_its_field() {
         let (code, document) = refused(b"{}");
-        assert_eq!((code.as_str(), &document["errors"]["name"][0]["code"]), ("validation_failed", &"required".into()));
+        assert_eq!(
+            (code.as_str(), &document["errors"]["name"][0]["code"]),
+            ("validation_failed", &"required".into())
+        );
         let (_, document) = refused(br#"{"name": 3}"#);
         assert_eq!(document["errors"]["name"][0]["message"], "Expected a string.");
         let (_, document) = refused(br#"{"name": "a", "inner": {"list": [1, "x"]}}"#);

@@ -33,13 +33,20 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The outermost layer: an id, the client, a span, the clock, a net for panics, the headers.
 pub async fn around(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|info| info.0);
     let client = around.proxies.client(peer, request.headers());
     request.extensions_mut().insert(client);
     let id = request_id();
     let method = request.method().clone();
     // The pattern, never the path itself: a path or a query may hold a token.
-    let route = request.extensions().get::<MatchedPath>().map_or("-", |path| path.as_str()).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("-", |path| path.as_str())
+        .to_owned();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
 
     let mut response = async {
@@ -75,7 +82,10 @@ fn set_headers(response: &mut Response, https: bool) {
     or_else(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     or_else(header::REFERRER_POLICY, "no-referrer");
     or_else(header::X_FRAME_OPTIONS, "DENY");
-    or_else(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    or_else(
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    );
     if https {
         or_else(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
@@ -97,11 +107,18 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 /// Browsers of exactly these origins may call the API. No credentials are allowed along: the API takes
 /// none from cookies.
 pub fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok()).collect();
+    let origins: Vec<HeaderValue> = origins
+        .iter()
+        .filter_map(|o| HeaderValue::from_str(o).ok())
+        .collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("idempotency-key")])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+        ])
         .expose_headers([header::RETRY_AFTER, REQUEST_ID])
         .max_age(Duration::from_secs(600))
 }

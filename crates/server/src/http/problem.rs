@@ -116,7 +116,10 @@ impl Problem {
         code: &'static str,
         message: impl Into<Cow<'static, str>>,
     ) -> Self {
-        let error = FieldError { code: Cow::Borrowed(code), message: message.into() };
+        let error = FieldError {
+            code: Cow::Borrowed(code),
+            message: message.into(),
+        };
         self.errors.entry(field.into()).or_default().push(error);
         self
     }
@@ -133,7 +136,9 @@ impl Problem {
 
     /// Something we depend on is away: 503, ask again in a second.
     pub fn unavailable(cause: impl ToString) -> Self {
-        Self::new(Code::DependencyUnavailable).retry_after(Duration::from_secs(1)).cause(cause)
+        Self::new(Code::DependencyUnavailable)
+            .retry_after(Duration::from_secs(1))
+            .cause(cause)
     }
 
     /// The code, for who wants to tell problems apart in this program (hosted pages do).
@@ -176,14 +181,21 @@ impl IntoResponse for Problem {
         };
         let mut response = (self.status, axum::Json(document)).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = if self.bearer { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            let challenge = if self.bearer {
+                "Bearer error=\"invalid_token\""
+            } else {
+                "Bearer"
+            };
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
@@ -196,8 +208,9 @@ mod tests {
 
     #[test]
     fn a_wait_is_rounded_up_so_that_nobody_comes_too_early() {
-        let response =
-            Problem::new(Code::RateLimited).retry_after(Duration::from_millis(1_200)).into_response();
+        let response = Problem::new(Code::RateLimited)
+            .retry_after(Duration::from_millis(1_200))
+            .into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "2");
     }
 
@@ -206,6 +219,9 @@ mod tests {
         assert_eq!(Problem::new(Code::TokenExpired).status(), StatusCode::BAD_REQUEST);
         let response = Problem::new(Code::TokenExpired).as_bearer().into_response();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer error=\"invalid_token\"");
+        assert_eq!(
+            response.headers()[header::WWW_AUTHENTICATE],
+            "Bearer error=\"invalid_token\""
+        );
     }
 }
