@@ -138,7 +138,12 @@ pub async fn get(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<DeliveryRow>, Error
 
 /// All recipients' deliveries of a mail, first one first.
 pub async fn of_message(tx: &mut Tx<'_>, message_id: Uuid) -> Result<Vec<DeliveryRow>, Error> {
-    fetch_all!(tx, DeliveryRow, "SELECT * FROM {deliveries} WHERE message_id = $1 ORDER BY id", message_id)
+    fetch_all!(
+        tx,
+        DeliveryRow,
+        "SELECT * FROM {deliveries} WHERE message_id = $1 ORDER BY id",
+        message_id
+    )
 }
 
 /// Whether the same account letter about the same one was asked for again later.
@@ -179,7 +184,13 @@ pub async fn start(tx: &mut Tx<'_>, id: Uuid, lease: Uuid, until: Timestamp) -> 
 
 /// Notes whom the letter goes to, once that is known.
 pub async fn set_recipient(tx: &mut Tx<'_>, id: Uuid, masked: &str, hash: &[u8]) -> Result<(), Error> {
-    execute!(tx, "UPDATE {deliveries} SET recipient = $2, recipient_hash = $3 WHERE id = $1", id, masked, hash)?;
+    execute!(
+        tx,
+        "UPDATE {deliveries} SET recipient = $2, recipient_hash = $3 WHERE id = $1",
+        id,
+        masked,
+        hash
+    )?;
     Ok(())
 }
 
@@ -288,7 +299,13 @@ pub async fn end_any(tx: &mut Tx<'_>, id: Uuid, state: &str, reason: &str) -> Re
 /// Newest first.
 pub async fn list(tx: &mut Tx<'_>, filter: &DeliveryFilter, limit: i64) -> Result<Vec<DeliveryRow>, Error> {
     // A program has its secret and few before it: three hashes of an address look it up in all of them.
-    let hash = |n: usize| filter.recipient_hashes.get(n).or(filter.recipient_hashes.first()).map(Vec::as_slice);
+    let hash = |n: usize| {
+        filter
+            .recipient_hashes
+            .get(n)
+            .or(filter.recipient_hashes.first())
+            .map(Vec::as_slice)
+    };
     let (any_state, any_template) = (filter.state.is_none(), filter.template.is_none());
     let any_recipient = filter.recipient_hashes.is_empty();
     fetch_all!(
@@ -314,7 +331,11 @@ pub async fn list(tx: &mut Tx<'_>, filter: &DeliveryFilter, limit: i64) -> Resul
 
 /// How many letters are in each state.
 pub async fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>, Error> {
-    fetch_all!(tx, (String, i64), "SELECT state, count(*) FROM {deliveries} GROUP BY state ORDER BY state")
+    fetch_all!(
+        tx,
+        (String, i64),
+        "SELECT state, count(*) FROM {deliveries} GROUP BY state ORDER BY state"
+    )
 }
 
 /// Deletes at most `limit` letters that ended before `before`, their timelines with them.

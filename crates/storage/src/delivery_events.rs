@@ -21,7 +21,12 @@ pub struct DeliveryEventRow {
 
 /// Adds to a letter's timeline. The same as the event before it is counted there, so that a long
 /// outage does not fill the table.
-pub async fn note(tx: &mut Tx<'_>, delivery_id: Uuid, event: &str, detail: Option<&str>) -> Result<(), Error> {
+pub async fn note(
+    tx: &mut Tx<'_>,
+    delivery_id: Uuid,
+    event: &str,
+    detail: Option<&str>,
+) -> Result<(), Error> {
     let now = tx.now();
     let again = execute!(
         tx,

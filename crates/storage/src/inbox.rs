@@ -37,12 +37,28 @@ pub async fn insert(tx: &mut Tx<'_>, id: Uuid, recipient_hash: &[u8], sealed: &[
 
 /// One letter.
 pub async fn get(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<InboxRow>, Error> {
-    fetch_optional!(tx, InboxRow, "SELECT seq, id, sealed, captured_at FROM {inbox} WHERE id = $1", id)
+    fetch_optional!(
+        tx,
+        InboxRow,
+        "SELECT seq, id, sealed, captured_at FROM {inbox} WHERE id = $1",
+        id
+    )
 }
 
 /// Letters after `after`, oldest first; to an address of one of `hashes`, or to anybody if it is empty.
-pub async fn list(tx: &mut Tx<'_>, hashes: &[Vec<u8>], after: i64, limit: i64) -> Result<Vec<InboxRow>, Error> {
-    let hash = |n: usize| hashes.get(n).or(hashes.first()).map(Vec::as_slice).unwrap_or_default();
+pub async fn list(
+    tx: &mut Tx<'_>,
+    hashes: &[Vec<u8>],
+    after: i64,
+    limit: i64,
+) -> Result<Vec<InboxRow>, Error> {
+    let hash = |n: usize| {
+        hashes
+            .get(n)
+            .or(hashes.first())
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    };
     fetch_all!(
         tx,
         InboxRow,

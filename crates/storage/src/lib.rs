@@ -50,12 +50,15 @@ mod writer;
 
 // One module a table.
 pub mod api_keys;
+pub mod audit;
 pub mod deliveries;
 pub mod delivery_events;
 pub mod inbox;
 pub mod mail_keys;
+pub mod registrations;
 pub mod settings;
 pub mod suppressions;
+pub mod users;
 pub mod verify_answers;
 
 pub use clock::{Clock, Timestamp};

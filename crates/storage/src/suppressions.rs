@@ -35,8 +35,12 @@ pub async fn delete(tx: &mut Tx<'_>, hash: &[u8]) -> Result<bool, Error> {
 
 /// Why the address is left alone, if it is.
 pub async fn reason(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<String>, Error> {
-    let row: Option<(String,)> =
-        fetch_optional!(tx, (String,), "SELECT reason FROM {suppressions} WHERE recipient_hash = $1", hash)?;
+    let row: Option<(String,)> = fetch_optional!(
+        tx,
+        (String,),
+        "SELECT reason FROM {suppressions} WHERE recipient_hash = $1",
+        hash
+    )?;
     Ok(row.map(|(reason,)| reason))
 }
 

@@ -1,6 +1,7 @@
 //! What a store promises, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod accounts;
 mod api_keys;
 mod databases;
 mod joined;
