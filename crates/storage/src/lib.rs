@@ -56,6 +56,7 @@ pub mod delivery_events;
 pub mod inbox;
 pub mod mail_keys;
 pub mod registrations;
+pub mod admins;
 pub mod settings;
 pub mod suppressions;
 pub mod users;

@@ -1,1 +1,3 @@
 //! The pages of an administrator.
+
+pub mod administrators;

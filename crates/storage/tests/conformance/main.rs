@@ -3,6 +3,7 @@
 
 mod accounts;
 mod api_keys;
+mod admins;
 mod databases;
 mod joined;
 mod migrations;
