@@ -53,7 +53,11 @@ fn live(client: &Client, reader: &Client) -> (Account, Vec<String>) {
     let activate = account.letter(reader, "activate_account").token();
     client.get(&format!("/activate?token={activate}")).expect(200);
     client
-        .send("POST", "/activate", Some(form(&[("token", &activate)])))
+        .send(
+            "POST",
+            "/activate",
+            Some(form(&[("token", &activate), ("answer", "activate")])),
+        )
         .expect(200);
 
     let first = account.login(client);

@@ -20,6 +20,8 @@ pub(super) struct Traveller {
     pub(super) password: String,
     /// Path and query of the link last read from a letter.
     pub(super) link: String,
+    /// Where the activation's button went, and with what.
+    pub(super) pressed: (String, Vec<(String, String)>),
     /// The session in use.
     pub(super) session: Pair,
     /// Pairs that the session had before, oldest first.
@@ -55,6 +57,7 @@ impl Traveller {
             password: fresh_password()?,
             email,
             link: String::new(),
+            pressed: <_>::default(),
             session: Pair::default(),
             spent: Vec::new(),
             second: Pair::default(),

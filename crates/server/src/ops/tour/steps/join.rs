@@ -55,6 +55,7 @@ pub(super) fn unchanged(t: &mut Traveller) -> Seen {
 pub(super) fn press(t: &mut Traveller) -> Seen {
     let (action, fields) = button(t)?;
     let page = t.client.submit(&action, &fields)?.expect(200)?;
+    t.pressed = (action, fields);
     let welcome = t.inbox.wait(&t.client, "welcome")?;
     Ok(format!(
         "200, {} bytes, then “{}”",
@@ -63,10 +64,10 @@ pub(super) fn press(t: &mut Traveller) -> Seen {
     ))
 }
 
+/// Whoever presses twice is told to log in.
 pub(super) fn press_again(t: &mut Traveller) -> Seen {
-    // The page still stands, and its button with it: whoever presses twice is told to log in.
-    let body = [("token".to_owned(), token(&t.link))];
-    let page = t.client.submit("/activate", &body)?;
+    let (action, fields) = &t.pressed;
+    let page = t.client.submit(action, fields)?;
     if page.status >= 500 || page.kind() != "text/html" {
         return Err(page.unlike("a page that says what to do"));
     }
