@@ -39,8 +39,12 @@ impl Results {
         }
     }
 
-    /// Writes them to `bench/results/<name>.json`.
+    /// Writes them to `bench/results/<name>.json`; figures of a debug build are not kept.
     pub fn keep(self) {
+        if cfg!(debug_assertions) {
+            println!("  (a debug build: not kept)");
+            return;
+        }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
         fs::create_dir_all(&folder).expect("the results folder can be made");
         let text = serde_json::to_string_pretty(&Value::Object(self.figures)).expect("figures are JSON");
