@@ -49,6 +49,7 @@ mod wake;
 mod writer;
 
 // One module a table.
+pub mod admin_sessions;
 pub mod api_keys;
 pub mod audit;
 pub mod deliveries;
