@@ -12,11 +12,14 @@ pub mod cache;
 pub mod config;
 pub mod console;
 pub mod http;
+pub mod lifecycle;
+mod limits;
 pub mod logs;
 pub mod ops;
 mod random;
 pub mod roles;
 pub mod router;
+mod serve;
 pub mod service;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -3,8 +3,11 @@
 pub mod client;
 pub mod code;
 pub mod extract;
+pub mod health;
 pub mod json;
 pub mod layers;
+mod map;
+pub mod openapi;
 pub mod problem;
 mod scan;
 
@@ -12,4 +15,4 @@ pub use self::client::Client;
 pub use self::code::Code;
 pub use self::extract::{Form, Id, IdempotencyKey, Query};
 pub use self::json::Json;
-pub use self::problem::Problem;
+pub use self::problem::{Problem, ProblemDocument};

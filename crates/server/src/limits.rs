@@ -1,0 +1,71 @@
+//! How often what may be asked. Rates are generous to people behind one address and strict about one
+//! account; the right password makes good the wrong ones before it.
+
+use std::time::Duration;
+
+use gatepost_mail::seal::Sealer;
+
+use crate::accounts::email::Email;
+use crate::app::App;
+use crate::cache::{Limited, Rule};
+use crate::http::Client;
+
+const fn rule(name: &'static str, burst: u32, millis: u64) -> Rule {
+    Rule {
+        name,
+        burst,
+        every: Duration::from_millis(millis),
+    }
+}
+
+/// Passwords tried from one address.
+const LOGIN_CLIENT: Rule = rule("login.client", 60, 1_000);
+/// Passwords tried for one account from one address.
+const LOGIN_PAIR: Rule = rule("login.pair", 10, 30_000);
+/// Passwords tried for one account from anywhere: NIST SP 800-63B-4 stops at 100 failures in a row.
+const LOGIN_ACCOUNT: Rule = rule("login.account", 100, 36_000);
+/// Letters asked for from one address.
+const LETTER_CLIENT: Rule = rule("letter.client", 20, 6_000);
+/// Letters asked for to one address: 6 an hour once a burst of 5 is spent.
+const LETTER_ACCOUNT: Rule = rule("letter.account", 5, 600_000);
+/// Links pressed and tokens refreshed from one address.
+const TOKEN_CLIENT: Rule = rule("token.client", 200, 100);
+
+/// Who asks for a letter is counted before anything is hashed or looked up, the same for every address.
+pub fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
+    let now = app.now().as_micros();
+    app.limits.take(&LETTER_CLIENT, &client.limit_key(), now)?;
+    app.limits
+        .take(&LETTER_ACCOUNT, &account_key(&app.sealer, email), now)
+}
+
+/// Who tries a password, likewise.
+pub fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
+    let now = app.now().as_micros();
+    let account = account_key(&app.sealer, email);
+    app.limits.take(&LOGIN_CLIENT, &client.limit_key(), now)?;
+    app.limits.take(&LOGIN_PAIR, &pair_key(client, &account), now)?;
+    app.limits.take(&LOGIN_ACCOUNT, &account, now)
+}
+
+/// The password was right.
+pub fn login_succeeded(app: &App, client: Client, email: &Email) {
+    let account = account_key(&app.sealer, email);
+    app.limits.forget(&LOGIN_PAIR, &pair_key(client, &account));
+    app.limits.forget(&LOGIN_ACCOUNT, &account);
+}
+
+/// Who presses a link or refreshes.
+pub fn token(app: &App, client: Client) -> Result<(), Limited> {
+    app.limits
+        .take(&TOKEN_CLIENT, &client.limit_key(), app.now().as_micros())
+}
+
+/// An account, known or not, by a keyed hash of its canonical address.
+fn account_key(sealer: &Sealer, email: &Email) -> [u8; 32] {
+    sealer.address_hash(email.address())
+}
+
+fn pair_key(client: Client, account: &[u8; 32]) -> Vec<u8> {
+    [client.limit_key().as_slice(), account].concat()
+}
