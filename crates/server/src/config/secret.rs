@@ -50,15 +50,12 @@ pub enum SecretError {
 
 /// Makes `data_dir`, for its owner only. One that exists is left as it is.
 pub fn make_data_dir(config: &Config) -> Result<(), SecretError> {
-    make_dir(&config.data_dir)
+    make_private_dir(&config.data_dir).map_err(|source| io_error(&config.data_dir, source))
 }
 
-pub(crate) fn make_dir(path: &Path) -> Result<(), SecretError> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| io_error(path, source))
+/// Makes a folder, and those above it that are missing, for its owner only.
+pub(crate) fn make_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// `tokens.secret` if it is given, else the content of `secret` in `data_dir`, which is made if there is none:
