@@ -50,14 +50,19 @@ mod writer;
 
 // One module a table.
 pub mod admin_sessions;
+pub mod admins;
 pub mod api_keys;
 pub mod audit;
+pub mod dead_letters;
+pub mod dedupe_keys;
 pub mod deliveries;
 pub mod delivery_events;
+pub mod handled;
 pub mod inbox;
 pub mod mail_keys;
+pub mod outbox;
+pub mod outbox_claims;
 pub mod registrations;
-pub mod admins;
 pub mod settings;
 pub mod suppressions;
 pub mod users;

@@ -127,6 +127,11 @@ impl Store {
         self.0.clock.sleep_until(ours).await;
     }
 
+    /// Whether both are clones of one store.
+    pub fn is_same(&self, other: &Store) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Which database this is on.
     pub fn dialect(&self) -> Dialect {
         self.0.names.dialect()
