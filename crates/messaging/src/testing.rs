@@ -1,0 +1,8 @@
+//! For tests of programs that publish and consume.
+
+use crate::Random;
+
+/// Jitter of none: every delay is exactly its rung.
+pub fn no_jitter() -> Random {
+    Random::from_fn(|| 0.5)
+}

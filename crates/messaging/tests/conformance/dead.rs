@@ -1,0 +1,176 @@
+//! Dead letters: with a reason, whole, and not for ever.
+
+use std::time::Duration;
+
+use gatepost_messaging::{DeadReason, Envelope, Outcome, Retention};
+
+use crate::world::{Log, Note, World, note, on_both};
+
+on_both!(
+    a_failed_message_is_kept_whole_and_can_be_put_back,
+    what_cannot_be_read_is_put_aside_at_once,
+    what_has_expired_is_not_handled_unless_asked_for,
+    a_panic_is_a_failed_try,
+    what_the_hook_refuses_stays_alive,
+    dead_letters_are_swept_after_their_time,
+);
+
+async fn a_failed_message_is_kept_whole_and_can_be_put_back(world: World) {
+    let id = world.publish_envelope(note(1).header("x-a", "b")).await.id();
+    world.clock.advance(Duration::from_millis(1));
+    world.publish(2).await;
+    let (_, handler) = Log::new(|_| Outcome::Fail("no such \0 order".into()));
+    world
+        .broker()
+        .consume::<Note, _, _>("notes", handler)
+        .run_pending()
+        .await
+        .unwrap();
+    let dead = world.queues.dead_letters("notes", None, 10).await.unwrap();
+    assert_eq!(dead.len(), 2);
+    assert_eq!(
+        (dead[0].id, dead[0].reason.as_str(), dead[0].detail.as_str()),
+        (id, "failed", "no such  order")
+    );
+    assert_eq!(
+        (
+            dead[0].body.parse::<Note>().unwrap().n,
+            dead[0].headers["x-a"].as_str()
+        ),
+        (1, "b")
+    );
+
+    assert!(world.queues.replay("notes", id).await.unwrap());
+    assert!(!world.queues.replay("notes", id).await.unwrap(), "only once");
+    let (log, handler) = Log::new(|_| Outcome::Done);
+    world
+        .broker()
+        .consume::<Note, _, _>("notes", handler)
+        .run_pending()
+        .await
+        .unwrap();
+    assert_eq!((log.numbers(), log.attempts()), (vec![1], vec![1]));
+
+    assert!(world.queues.discard("notes", dead[1].id).await.unwrap());
+    assert!(!world.queues.discard("notes", dead[1].id).await.unwrap());
+    assert_eq!(world.queues.list().await.unwrap(), []);
+}
+
+async fn what_cannot_be_read_is_put_aside_at_once(world: World) {
+    world
+        .publish_envelope(Envelope::bytes(
+            "notes",
+            "note",
+            "application/json",
+            b"{\"n\":\"s3cret\"}".to_vec(),
+        ))
+        .await;
+    world
+        .publish_envelope(Envelope::bytes(
+            "notes",
+            "other",
+            "application/json",
+            b"{\"n\":1}".to_vec(),
+        ))
+        .await;
+    world.publish(3).await;
+    assert_eq!(world.drain().await, [3]);
+    let dead = world.queues.dead_letters("notes", None, 10).await.unwrap();
+    assert_eq!(
+        dead.iter().map(|d| d.reason.as_str()).collect::<Vec<_>>(),
+        ["malformed", "malformed"]
+    );
+    assert!(
+        dead.iter().all(|d| !d.detail.contains("s3cret")),
+        "a reason quotes no body"
+    );
+    assert_eq!(
+        world
+            .queues
+            .replay_all("notes", Some(DeadReason::Failed))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(world.queues.replay_all("notes", None).await.unwrap(), 2);
+}
+
+async fn what_has_expired_is_not_handled_unless_asked_for(world: World) {
+    let soon = world.store.now() + Duration::from_secs(60);
+    world.publish_envelope(note(1).expires_at(soon)).await;
+    world
+        .publish_envelope(note(2).expires_at(soon + Duration::from_micros(1)))
+        .await;
+    world.clock.set(soon);
+    assert_eq!(world.drain().await, [2]);
+    assert_eq!(
+        world.queues.dead_letters("notes", None, 10).await.unwrap()[0].reason,
+        "expired"
+    );
+
+    world.publish_envelope(note(3).expires_at(soon)).await;
+    let (log, handler) = Log::new(|_| Outcome::Done);
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>("notes", handler)
+        .deliver_expired();
+    consumer.run_pending().await.unwrap();
+    assert_eq!(log.numbers(), [3]);
+}
+
+async fn a_panic_is_a_failed_try(world: World) {
+    world.publish(1).await;
+    let broker = world.broker();
+    let first = broker.consume::<Note, _, _>("notes", |d| async move {
+        assert_ne!(d.attempt, 1, "at the first try");
+        Outcome::Done
+    });
+    first.run_pending().await.unwrap();
+    let waiting = world.queues.peek("notes", None, 1).await.unwrap();
+    assert!(
+        waiting[0].last_error.as_deref().unwrap().contains("panicked"),
+        "{waiting:?}"
+    );
+    assert_eq!(waiting[0].attempts, 1);
+    world.clock.advance(Duration::from_secs(5));
+    assert_eq!(world.drain().await, [1]);
+}
+
+async fn what_the_hook_refuses_stays_alive(world: World) {
+    world.publish(1).await;
+    let (_, handler) = Log::new(|_| Outcome::Fail("no".into()));
+    let consumer = world.broker().consume::<Note, _, _>("notes", handler);
+    let consumer = consumer.on_dead(|_, _| Box::pin(async { Err(gatepost_messaging::Error::Closed) }));
+    consumer.run_pending().await.unwrap();
+    let status = world.queues.status("notes").await.unwrap();
+    assert_eq!((status.dead, status.in_hand), (0, 1));
+    world.clock.advance(Duration::from_secs(30));
+    assert_eq!(world.drain().await, [1]);
+}
+
+async fn dead_letters_are_swept_after_their_time(world: World) {
+    world.publish_envelope(note(1).dedupe_key("k")).await;
+    let (_, handler) = Log::new(|_| Outcome::Fail("no".into()));
+    world
+        .broker()
+        .consume::<Note, _, _>("notes", handler)
+        .run_pending()
+        .await
+        .unwrap();
+    world.publish(2).await;
+    let (_, handler) = Log::new(|_| Outcome::Done);
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>("notes", handler)
+        .once(&world.store);
+    consumer.run_pending().await.unwrap();
+
+    let swept = world.queues.sweep(Retention::default()).await.unwrap();
+    assert_eq!((swept.handled, swept.keys, swept.dead), (0, 0, 0));
+    world
+        .clock
+        .advance(Retention::default().dead + Duration::from_secs(1));
+    let swept = world.queues.sweep(Retention::default()).await.unwrap();
+    assert_eq!((swept.handled, swept.keys, swept.dead), (1, 1, 1));
+    assert_eq!(world.queues.list().await.unwrap(), []);
+}

@@ -1,0 +1,12 @@
+//! What the outbox and a broker promise, on both databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod dead;
+mod leases;
+mod looking;
+mod once;
+mod publishing;
+mod retries;
+mod waking;
+mod working;
+mod world;

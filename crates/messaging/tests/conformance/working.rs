@@ -1,0 +1,129 @@
+//! Many at work: each message once while nobody dies, and an orderly end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use gatepost_messaging::{Delivery, Outcome};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::world::{Note, World, broker, on_both, soon};
+
+on_both!(
+    many_consumers_handle_each_message_once,
+    a_stop_finishes_what_is_begun_and_gives_the_rest_back,
+    no_more_handlers_run_than_were_allowed,
+);
+
+async fn many_consumers_handle_each_message_once(world: World) {
+    const MESSAGES: u32 = 600;
+    let seen: Arc<Mutex<HashMap<u32, u32>>> = Arc::default();
+    let stop = CancellationToken::new();
+    let mut running = Vec::new();
+    for i in 0..6 {
+        // Two of them as other processes would be.
+        let store = if i < 4 {
+            world.store.clone()
+        } else {
+            world.other_process().await
+        };
+        let seen = Arc::clone(&seen);
+        let consumer = broker(&store)
+            .consume::<Note, _, _>("notes", move |d: Delivery<Note>| {
+                *seen.lock().unwrap().entry(d.message.n).or_default() += 1;
+                async {
+                    tokio::task::yield_now().await;
+                    Outcome::Done
+                }
+            })
+            .concurrency(4);
+        running.push(tokio::spawn(consumer.run_until(stop.clone())));
+    }
+    let publishers = (0..6).map(|part| {
+        let outbox = world.outbox.clone();
+        tokio::spawn(async move {
+            for n in (part..MESSAGES).step_by(6) {
+                outbox.enqueue(crate::world::note(n)).await.unwrap();
+            }
+        })
+    });
+    for publisher in publishers {
+        soon("the publishers end", publisher).await.unwrap();
+    }
+    world
+        .until_queue("all handled", |q| q.ready + q.in_hand + q.delayed == 0)
+        .await;
+    stop.cancel();
+    for consumer in running {
+        soon("the consumers end", consumer).await.unwrap().unwrap();
+    }
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen.len(), MESSAGES as usize);
+    assert!(seen.values().all(|times| *times == 1), "none twice");
+}
+
+async fn a_stop_finishes_what_is_begun_and_gives_the_rest_back(world: World) {
+    for n in 0..10 {
+        world.publish(n).await;
+    }
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let gate = Arc::new(Semaphore::new(0));
+    let wait = Arc::clone(&gate);
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>("notes", move |d: Delivery<Note>| {
+            begun.send(d.message.n).unwrap();
+            let wait = Arc::clone(&wait);
+            async move {
+                wait.acquire().await.unwrap().forget();
+                Outcome::Done
+            }
+        })
+        .concurrency(3)
+        .prefetch(8);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(consumer.run_until(stop.clone()));
+    let mut in_work = Vec::new();
+    for _ in 0..3 {
+        in_work.push(soon("three are begun", begins.recv()).await.unwrap());
+    }
+    stop.cancel();
+    world
+        .until_queue("the rest is given back", |q| q.in_hand == 3 && q.ready == 7)
+        .await;
+    assert!(!running.is_finished(), "it waits for what is begun");
+    gate.add_permits(3);
+    soon("the consumer ends", running).await.unwrap().unwrap();
+    assert!(begins.try_recv().is_err(), "nothing new was begun");
+    let mut rest = world.drain().await;
+    rest.sort_unstable();
+    in_work.extend(rest);
+    in_work.sort_unstable();
+    assert_eq!(in_work, (0..10).collect::<Vec<_>>());
+}
+
+async fn no_more_handlers_run_than_were_allowed(world: World) {
+    for n in 0..60 {
+        world.publish(n).await;
+    }
+    let running = Arc::new(Mutex::new((0_u32, 0_u32)));
+    let count = Arc::clone(&running);
+    let consumer = world.broker().consume::<Note, _, _>("notes", move |_| {
+        let count = Arc::clone(&count);
+        async move {
+            {
+                let mut count = count.lock().unwrap();
+                count.0 += 1;
+                count.1 = count.1.max(count.0);
+            }
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+            count.lock().unwrap().0 -= 1;
+            Outcome::Done
+        }
+    });
+    consumer.concurrency(5).prefetch(20).run_pending().await.unwrap();
+    let most = running.lock().unwrap().1;
+    assert!((2..=5).contains(&most), "{most} at the same time");
+}

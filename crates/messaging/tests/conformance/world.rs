@@ -1,0 +1,209 @@
+//! A fresh database of each kind for every test, a clock that stands still, and a consumer that tells
+//! what it was given.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gatepost_messaging::testing::no_jitter;
+use gatepost_messaging::{Broker, Envelope, Error, Message, Outbox, Outcome, Published, Queues};
+use gatepost_storage::testing::ManualClock;
+use gatepost_storage::{Clock, Set, Store, StoreOptions, Timestamp};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Runs each `async fn name(world: World)` as a test on SQLite and as one on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::world::World::sqlite().await).await })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::world::World::postgres().await).await })+
+        }
+    };
+}
+pub(crate) use on_both;
+
+/// No test waits longer for a condition than this.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) n: u32,
+}
+
+impl Message for Note {
+    const TYPE: &'static str = "note";
+}
+
+/// A database of its own, and the clock of everything in it.
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) schema: String,
+    pub(crate) clock: ManualClock,
+    pub(crate) store: Store,
+    pub(crate) outbox: Outbox,
+    pub(crate) queues: Queues,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl World {
+    pub(crate) async fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("gatepost.db").display());
+        Self::new(url, "gatepost".into(), Some(folder)).await
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let url = std::env::var("GATEPOST_TEST_POSTGRES_URL").expect(
+            "GATEPOST_TEST_POSTGRES_URL names no PostgreSQL: run ./scripts/test, which starts one, or set it",
+        );
+        let id = gatepost_storage::new_id(Clock::system().now())
+            .simple()
+            .to_string();
+        Self::new(url, format!("t{}", &id[..30]), None).await
+    }
+
+    async fn new(url: String, schema: String, folder: Option<tempfile::TempDir>) -> Self {
+        let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
+        let store = open(&url, &schema, clock.clock()).await;
+        store.migrate(&[Set::Messaging]).await.unwrap();
+        let (outbox, queues) = (Outbox::new(&store), Queues::new(&store));
+        Self {
+            url,
+            schema,
+            clock,
+            store,
+            outbox,
+            queues,
+            _folder: folder,
+        }
+    }
+
+    /// The same database as another process would have it.
+    pub(crate) async fn other_process(&self) -> Store {
+        open(&self.url, &self.schema, self.clock.clock()).await
+    }
+
+    /// A broker without jitter, whose safety poll never comes: what it sees, it was woken for.
+    pub(crate) fn broker(&self) -> Broker {
+        broker(&self.store)
+    }
+
+    pub(crate) async fn publish(&self, n: u32) -> Uuid {
+        self.publish_envelope(note(n)).await.id()
+    }
+
+    pub(crate) async fn publish_envelope(&self, envelope: Envelope) -> Published {
+        self.outbox.enqueue(envelope).await.unwrap()
+    }
+
+    /// Publishes and commits, or rolls back.
+    pub(crate) async fn publish_in_tx(&self, n: u32, commit: bool) -> Result<Published, Error> {
+        let outbox = self.outbox.clone();
+        self.store
+            .run_tx("publish", move |tx| {
+                let outbox = outbox.clone();
+                Box::pin(async move {
+                    let published = outbox.publish(tx, "notes", &Note { n }).await?;
+                    if commit { Ok(published) } else { Err(Error::Closed) }
+                })
+            })
+            .await
+    }
+
+    /// Handles what is there now; the numbers in the order in which they were begun.
+    pub(crate) async fn drain(&self) -> Vec<u32> {
+        let (log, handler) = Log::new(|_| Outcome::Done);
+        let consumer = self
+            .broker()
+            .consume::<Note, _, _>("notes", handler)
+            .concurrency(1);
+        consumer.run_pending().await.unwrap();
+        log.numbers()
+    }
+
+    /// Waits until the queue looks as it should.
+    pub(crate) async fn until_queue(
+        &self,
+        what: &str,
+        is: impl Fn(&gatepost_messaging::QueueStatus) -> bool,
+    ) {
+        let met = async {
+            loop {
+                let status = self.queues.status("notes").await.unwrap();
+                if is(&status) {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, met).await.is_ok();
+        assert!(in_time, "{what}: {:?}", self.queues.status("notes").await);
+    }
+}
+
+async fn open(url: &str, schema: &str, clock: Clock) -> Store {
+    let options = StoreOptions {
+        schema: schema.to_owned(),
+        clock,
+        max_connections: 5,
+        ..StoreOptions::default()
+    };
+    Store::open(url, options).await.unwrap()
+}
+
+pub(crate) fn broker(store: &Store) -> Broker {
+    Broker::embedded(store)
+        .with_random(no_jitter())
+        .with_safety_poll(Duration::from_secs(86400))
+}
+
+pub(crate) fn note(n: u32) -> Envelope {
+    Envelope::message("notes", &Note { n }).unwrap()
+}
+
+/// What a handler was given, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<(u32, u32)>>>);
+
+type Ready = std::future::Ready<Outcome>;
+
+impl Log {
+    /// A log and a handler that writes into it and answers what `answer` says of the attempt.
+    pub(crate) fn new(
+        answer: impl Fn(u32) -> Outcome + Send + Sync + 'static,
+    ) -> (
+        Self,
+        impl Fn(gatepost_messaging::Delivery<Note>) -> Ready + Send + Sync + 'static,
+    ) {
+        let log = Self::default();
+        let write = log.clone();
+        let handler = move |d: gatepost_messaging::Delivery<Note>| {
+            write.0.lock().unwrap().push((d.message.n, d.attempt));
+            std::future::ready(answer(d.attempt))
+        };
+        (log, handler)
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.0.lock().unwrap().iter().map(|(n, _)| *n).collect()
+    }
+
+    pub(crate) fn attempts(&self) -> Vec<u32> {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|(_, attempt)| *attempt)
+            .collect()
+    }
+}
+
+/// Waits for `what`, but not for ever.
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    let done = tokio::time::timeout(PATIENCE, future).await;
+    done.unwrap_or_else(|_| panic!("waited too long: {what}"))
+}
