@@ -33,6 +33,7 @@ pub mod testing;
 #[cfg(any(feature = "smtp", feature = "queue"))]
 pub mod transport;
 pub mod wire;
+pub mod words;
 
 pub use address::{AddressError, EmailAddress, Sender};
 pub use config::Site;

@@ -3,7 +3,6 @@
 mod catalog;
 mod filters;
 mod locale;
-mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;

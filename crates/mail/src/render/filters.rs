@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Value, escape_formatter};
 
-use super::words;
+use crate::words;
 
 pub(crate) fn add(env: &mut Environment<'static>) {
     env.add_filter("moment", moment);

@@ -1,4 +1,4 @@
-//! Times and durations in the reader's language.
+//! Times and durations in the reader's language, for letters and for pages.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -47,7 +47,7 @@ const UK: [&str; 12] = [
 ];
 
 /// `22 ноября 2026, 12:15 UTC`; in a language we have no months of, `2026-11-22 12:15 UTC`.
-pub(crate) fn moment(at: Timestamp, locale: &str) -> String {
+pub fn moment(at: Timestamp, locale: &str) -> String {
     let at = at.to_zoned(TimeZone::UTC);
     let months = match language(locale) {
         "en" => EN,
@@ -68,7 +68,7 @@ pub(crate) fn moment(at: Timestamp, locale: &str) -> String {
 
 /// `30 минут`, in the largest unit that divides it, in the case that follows "for"; in a language
 /// we have no words of, `30 min`.
-pub(crate) fn duration(seconds: u64, locale: &str) -> String {
+pub fn duration(seconds: u64, locale: &str) -> String {
     let (count, unit) = match seconds {
         s if s >= 86_400 && s % 86_400 == 0 => (s / 86_400, 0),
         s if s >= 3600 && s % 3600 == 0 => (s / 3600, 1),
