@@ -8,6 +8,7 @@ pub mod json;
 pub mod layers;
 mod map;
 pub mod openapi;
+pub mod pages;
 pub mod problem;
 mod scan;
 

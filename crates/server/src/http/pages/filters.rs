@@ -1,0 +1,164 @@
+//! What templates of pages can do beyond the engine's own.
+
+use gatepost_mail::words;
+use jiff::Timestamp;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{Environment, Error, ErrorKind, State};
+
+use super::{Lang, strings};
+
+pub(super) fn add(env: &mut Environment<'static>) {
+    env.add_function("t", t);
+    env.add_filter("fault", fault);
+    env.add_filter("moment", moment);
+    env.add_filter("duration", duration);
+    env.add_filter("ago", ago);
+    env.add_filter("device", device);
+    env.add_filter("addresses", addresses);
+    env.add_filter("urlencode", urlencode);
+}
+
+fn lang(state: &State<'_, '_>) -> Lang {
+    state
+        .lookup("lang")
+        .and_then(|value| Lang::from_tag(value.as_str()?))
+        .unwrap_or_default()
+}
+
+/// `{{ t("register.title") }}`, `{{ t("check.registered", email=email) }}`: the sentence of that name.
+fn t(state: &State<'_, '_>, key: &str, gaps: Kwargs) -> Result<String, Error> {
+    let mut text = strings::get(lang(state), key)
+        .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("no words for `{key}`")))?
+        .to_owned();
+    for name in gaps.args() {
+        let value: Value = gaps.get(name)?;
+        text = text.replace(&format!("{{{name}}}"), &value.to_string());
+    }
+    gaps.assert_all_used()?;
+    Ok(text)
+}
+
+/// `{{ fault | fault }}`: its code in words.
+fn fault(state: &State<'_, '_>, fault: &Value) -> Result<String, Error> {
+    let code = fault.get_attr("code")?;
+    let min = fault.get_attr("min")?;
+    let words = code
+        .as_str()
+        .and_then(|code| strings::get(lang(state), &format!("fault.{code}")));
+    match words {
+        Some(words) => Ok(words.replace("{min}", &min.to_string())),
+        None => Ok(fault.get_attr("detail")?.to_string()),
+    }
+}
+
+fn moment(state: &State<'_, '_>, at: &str) -> Result<String, Error> {
+    Ok(words::moment(time(at)?, lang(state).as_str()))
+}
+
+fn duration(state: &State<'_, '_>, seconds: u64) -> String {
+    words::duration(seconds, lang(state).as_str())
+}
+
+/// `{{ at | ago(now) }}`: in whole minutes, hours or days.
+fn ago(state: &State<'_, '_>, at: &str, now: &str) -> Result<String, Error> {
+    let seconds = time(now)?.as_second() - time(at)?.as_second();
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let lang = lang(state);
+    let unit = match seconds {
+        0..60 => return Ok(strings::get(lang, "time.now").unwrap_or_default().to_owned()),
+        60..3600 => 60,
+        3600..86_400 => 3600,
+        _ => 86_400,
+    };
+    // 24 hours are a day to `duration`, and 60 minutes an hour, which is what is wanted here.
+    let whole = words::duration(seconds / unit * unit, lang.as_str());
+    let pattern = strings::get(lang, "time.ago").unwrap_or("{duration}");
+    Ok(pattern.replace("{duration}", &whole))
+}
+
+fn time(text: &str) -> Result<Timestamp, Error> {
+    text.parse()
+        .map_err(|_| Error::new(ErrorKind::InvalidOperation, "not an RFC 3339 time"))
+}
+
+/// A browser's `User-Agent` in two words: `Firefox, Linux`. What is not known is cut short.
+fn device(agent: &str) -> String {
+    let find = |known: &[(&str, &'static str)]| {
+        known
+            .iter()
+            .find(|(mark, _)| agent.contains(mark))
+            .map(|(_, name)| *name)
+    };
+    // In this order: the later ones' marks stand in the earlier ones' texts too.
+    let browser = find(&[
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("YaBrowser/", "Yandex Browser"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    let system = find(&[
+        ("Windows", "Windows"),
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Mac OS X", "Mac"),
+        ("Linux", "Linux"),
+    ]);
+    match (browser, system) {
+        (Some(browser), Some(system)) => format!("{browser}, {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        _ => agent.chars().take(40).collect(),
+    }
+}
+
+/// The addresses that stand alone on a line of a letter's text, as ours do.
+fn addresses(text: &str) -> Vec<String> {
+    text.lines()
+        .map(str::trim)
+        .filter(|line| line.starts_with("https://") || line.starts_with("http://"))
+        .filter(|line| !line.contains(char::is_whitespace))
+        .map(ToOwned::to_owned)
+        .collect()
+}
+
+/// For a value in a query, RFC 3986 2.3.
+fn urlencode(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_told_in_two_words() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        assert_eq!(device(firefox), "Firefox, Linux");
+        let edge =
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140 Safari/537.36 Edg/140";
+        assert_eq!(device(edge), "Edge, Windows");
+        let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18 Mobile Safari/604";
+        assert_eq!(device(iphone), "Safari, iPhone");
+        assert_eq!(device("curl/8.9"), "curl/8.9");
+        assert_eq!(device(&"ы".repeat(500)).chars().count(), 40);
+    }
+
+    #[test]
+    fn a_value_in_a_query_stays_one_value() {
+        assert_eq!(urlencode("a b&c=д"), "a%20b%26c%3D%D0%B4");
+    }
+}
