@@ -32,6 +32,11 @@ impl Wakeups {
         }
     }
 
+    /// How many wakes there have been. Who remembers the number can tell without waiting whether there was another.
+    pub fn count(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
     /// Forgets the wakes so far.
     pub fn forget(&mut self) {
         self.changes.mark_unchanged();
