@@ -202,6 +202,13 @@ impl From<String> for Subject {
     }
 }
 
+#[cfg(feature = "store")]
+impl From<uuid::Uuid> for Subject {
+    fn from(id: uuid::Uuid) -> Self {
+        Self(id.to_string())
+    }
+}
+
 macro_rules! subject_from_number {
     ($($number:ty),*) => {$(
         impl From<$number> for Subject {

@@ -85,6 +85,57 @@ impl Error for Unavailable {
     }
 }
 
+/// Nobody can tell while the database does not answer.
+#[cfg(feature = "store")]
+impl From<gatepost_storage::Error> for Refused {
+    fn from(error: gatepost_storage::Error) -> Self {
+        Self::Unavailable(Unavailable::new(error))
+    }
+}
+
+/// Why something about tokens could not be done. Whether a token counts is not told by this but by [`Refused`].
+#[cfg(feature = "store")]
+#[derive(Debug, thiserror::Error)]
+pub enum ServiceError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] gatepost_storage::Error),
+    /// The token could not be made.
+    #[error(transparent)]
+    Create(#[from] CreateError),
+}
+
+#[cfg(feature = "store")]
+impl ServiceError {
+    /// Whether the same call may work later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::Create(error) => error.is_transient(),
+        }
+    }
+}
+
+/// Why the program must not start with this secret.
+#[cfg(feature = "store")]
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The database knows another one.
+    #[error(
+        "this database's tokens were signed with another secret ({known}; this one is {ours}): set that one, or keep \
+         it in `tokens.previous_secrets`, or accept the change with `gatepost key adopt`"
+    )]
+    Unknown {
+        /// The fingerprint that the database knows.
+        known: String,
+        /// The fingerprint of the secret given.
+        ours: String,
+    },
+    /// The database could not be asked.
+    #[error(transparent)]
+    Storage(#[from] gatepost_storage::Error),
+}
+
 /// Why a token could not be made. None but [`Random`](Self::Random) goes away by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {

@@ -48,10 +48,14 @@
 //! [`check_any`](Tokens::check_any)); [`Keys`] holds the secret; [`purpose!`] and [`PurposeSpec`] say what a token
 //! is for; [`Refused`] says why one does not count.
 
+#[cfg(feature = "axum")]
+mod bearer;
 mod check;
 mod claims;
 mod clock;
 mod config;
+#[cfg(feature = "store")]
+mod consume;
 mod error;
 mod inspect;
 mod issue;
@@ -59,14 +63,34 @@ mod jti;
 mod keys;
 mod purpose;
 mod random;
+#[cfg(feature = "store")]
+mod refresh;
+#[cfg(feature = "store")]
+mod revocations;
+#[cfg(feature = "store")]
+mod revoke;
+#[cfg(feature = "store")]
+mod secret;
+#[cfg(feature = "store")]
+mod service;
+#[cfg(feature = "store")]
+mod sessions;
+#[cfg(feature = "store")]
+mod sight;
+#[cfg(feature = "store")]
+mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tokens;
 
+#[cfg(feature = "axum")]
+pub use bearer::{Bearer, BearerRejection};
 pub use claims::{AnyToken, Claims, SessionRef, Subject, Token};
 pub use clock::Clock;
 pub use config::{Config, SessionLimits};
 pub use error::{CreateError, KeyError, PurposeError, Refused, Unavailable};
+#[cfg(feature = "store")]
+pub use error::{SecretError, ServiceError};
 pub use inspect::Inspected;
 pub use issue::{MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, Minted, NewToken};
 pub use jti::Jti;
@@ -74,4 +98,14 @@ pub use keys::{DerivedKey, Keys, MIN_SECRET_BYTES};
 pub use purpose::{
     Access, Activate, ChangePassword, MAX_LIFETIME, Purpose, PurposeSpec, Refresh, Socket, is_purpose_name,
 };
+#[cfg(feature = "store")]
+pub use refresh::{Reuse, Rotation};
+#[cfg(feature = "store")]
+pub use revocations::Revocations;
+#[cfg(feature = "store")]
+pub use service::TokenService;
+#[cfg(feature = "store")]
+pub use sessions::{EndReason, Grant, NewSession, Session};
+#[cfg(feature = "store")]
+pub use sweep::Swept;
 pub use tokens::Tokens;

@@ -1,0 +1,274 @@
+//! What this instance knows to be revoked: a view in memory, fed by the log in the database.
+//!
+//! Every instance reads the log anew at least every 250 ms, and at once when it is woken. While the last reading is
+//! younger than a second and no wake-up is unanswered, a check is a look into memory. Otherwise all checks that wait
+//! share one reading; if that fails, nobody is let in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use gatepost_storage::revocation_log::{self, RevocationRow};
+use gatepost_storage::{Store, Timestamp, Wakeups};
+use tokio::sync::watch;
+
+use crate::claims::Claims;
+use crate::error::{Refused, Unavailable};
+
+/// How old the last reading may be when a check relies on it.
+const BOUND: Duration = Duration::from_secs(1);
+/// How often the log is read when nobody wakes us.
+const EVERY: Duration = Duration::from_millis(250);
+/// How long one reading may take before those who wait are told that nobody knows.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What this instance knows to be revoked. Cheap to clone; clones are one view.
+#[derive(Clone)]
+pub struct Revocations {
+    state: Arc<State>,
+    /// The reading under way, if there is one. Not inside `State`, which the reading itself holds.
+    reading: Arc<Mutex<Option<Reading>>>,
+}
+
+type Reading = Shared<BoxFuture<'static, Result<(), Unavailable>>>;
+
+struct State {
+    store: Store,
+    view: RwLock<View>,
+    cursor: AtomicI64,
+    wakeups: Wakeups,
+    /// How many wake-ups the last reading has answered.
+    answered: AtomicU64,
+    /// When the last reading began, in nanoseconds after `born`; 0 before the first.
+    read_at: AtomicU64,
+    born: Instant,
+    changes: watch::Sender<u64>,
+}
+
+/// Only what can refuse a living access token.
+#[derive(Default)]
+struct View {
+    sessions: HashMap<String, Timestamp>,
+    subjects: HashMap<String, (i64, Timestamp)>,
+    tokens: HashMap<String, Timestamp>,
+    /// How many entries there may be before the expired ones are thrown out.
+    room: usize,
+}
+
+impl Revocations {
+    pub(crate) fn new(store: &Store) -> Self {
+        let state = State {
+            store: store.clone(),
+            view: RwLock::default(),
+            cursor: AtomicI64::new(0),
+            wakeups: store.subscribe(revocation_log::TOPIC),
+            answered: AtomicU64::new(0),
+            read_at: AtomicU64::new(0),
+            born: Instant::now(),
+            changes: watch::Sender::new(0),
+        };
+        Self {
+            state: Arc::new(state),
+            reading: Arc::default(),
+        }
+    }
+
+    /// Keeps the view fresh until `stop` is done. Without it checks still see every revocation, but one a second has
+    /// to wait for the database.
+    pub async fn run_until(&self, stop: impl Future<Output = ()>) {
+        let mut wakeups = self.state.store.subscribe(revocation_log::TOPIC);
+        let mut failing = false;
+        tokio::pin!(stop);
+        loop {
+            match self.catch_up().await {
+                Ok(()) if failing => {
+                    failing = false;
+                    tracing::info!("the revocation log can be read again");
+                }
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!(%error, "the revocation log can't be read: access tokens are refused until it can");
+                }
+                _ => {}
+            }
+            tokio::select! {
+                () = &mut stop => return,
+                () = wakeups.wait() => {}
+                () = tokio::time::sleep(EVERY) => {}
+            }
+        }
+    }
+
+    /// How old the last reading of the log is; since the start if there was none yet.
+    pub fn age(&self) -> Duration {
+        let read_at = Duration::from_nanos(self.state.read_at.load(Ordering::Acquire));
+        self.state.born.elapsed().saturating_sub(read_at)
+    }
+
+    /// Changes whenever something was revoked: who holds something open for a token (a socket) then asks
+    /// [`is_revoked`](Self::is_revoked) again.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.state.changes.subscribe()
+    }
+
+    /// Whether the view refuses these claims, as far as it has read.
+    pub fn is_revoked(&self, claims: &Claims) -> bool {
+        self.state
+            .view
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .refuses(claims)
+    }
+
+    /// How many revocations are in memory.
+    pub fn len(&self) -> usize {
+        self.state
+            .view
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
+    }
+
+    /// Whether nothing is revoked that is still alive.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Refuses what is revoked; nothing is let in on old news.
+    pub(crate) async fn refuse(&self, claims: &Claims) -> Result<(), Refused> {
+        self.be_fresh().await.map_err(Refused::Unavailable)?;
+        if self.is_revoked(claims) {
+            Err(Refused::Revoked)
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn be_fresh(&self) -> Result<(), Unavailable> {
+        // Whatever was told before this check began must be in the view; what comes later need not.
+        let told = self.state.wakeups.count();
+        while !self.state.is_fresh(told) {
+            self.catch_up().await?;
+        }
+        Ok(())
+    }
+
+    /// One reading for everybody who waits now. It runs on a task of its own, so that nobody who gives up cuts it.
+    fn catch_up(&self) -> Reading {
+        let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = reading.as_ref().filter(|running| running.peek().is_none()) {
+            return running.clone();
+        }
+        let task = tokio::spawn(Arc::clone(&self.state).read_log());
+        let new = async move { task.await.unwrap_or_else(|error| Err(Unavailable::new(error))) }
+            .boxed()
+            .shared();
+        *reading = Some(new.clone());
+        new
+    }
+}
+
+impl State {
+    fn is_fresh(&self, told: u64) -> bool {
+        let read_at = self.read_at.load(Ordering::Acquire);
+        let now = nanos(self.born.elapsed());
+        read_at != 0
+            && now.saturating_sub(read_at) < nanos(BOUND)
+            && self.answered.load(Ordering::Acquire) >= told
+    }
+
+    async fn read_log(self: Arc<Self>) -> Result<(), Unavailable> {
+        // Both before the reading: what comes while it runs is for the next one.
+        let (began, told) = (nanos(self.born.elapsed()).max(1), self.wakeups.count());
+        let cursor = self.cursor.load(Ordering::Acquire);
+        let read = self.store.read("revocations", |tx| {
+            Box::pin(async move { revocation_log::since(tx, cursor).await })
+        });
+        let (rows, next) = match tokio::time::timeout(PATIENCE, read).await {
+            Ok(read) => read.map_err(Unavailable::new)?,
+            Err(late) => return Err(Unavailable::new(late)),
+        };
+        let now = self.store.now();
+        let news = {
+            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
+            let news = rows.into_iter().fold(false, |news, row| view.add(row) || news);
+            view.tidy(now);
+            news
+        };
+        self.cursor.store(next, Ordering::Release);
+        self.answered.store(told, Ordering::Release);
+        self.read_at.store(began, Ordering::Release);
+        if news {
+            self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        }
+        Ok(())
+    }
+}
+
+impl View {
+    fn refuses(&self, claims: &Claims) -> bool {
+        if !self.sessions.is_empty()
+            && claims
+                .session
+                .as_ref()
+                .is_some_and(|session| self.sessions.contains_key(&session.sid))
+        {
+            return true;
+        }
+        if !self.subjects.is_empty()
+            && let (Some(own), Some((lowest, _))) = (claims.generation, self.subjects.get(&claims.subject))
+            && own < *lowest
+        {
+            return true;
+        }
+        !self.tokens.is_empty() && self.tokens.contains_key(&claims.jti)
+    }
+
+    /// Whether it was news.
+    fn add(&mut self, row: RevocationRow) -> bool {
+        match (row.kind.as_str(), row.generation) {
+            ("session", _) => self.sessions.insert(row.key, row.expires_at).is_none(),
+            ("token", _) => self.tokens.insert(row.key, row.expires_at).is_none(),
+            ("subject", Some(generation)) => {
+                let known = self.subjects.entry(row.key).or_insert((i64::MIN, row.expires_at));
+                let news = known.0 < generation;
+                *known = (known.0.max(generation), known.1.max(row.expires_at));
+                news
+            }
+            // A kind that a newer release writes: it can't be for tokens that this one makes.
+            _ => false,
+        }
+    }
+
+    fn tidy(&mut self, now: Timestamp) {
+        if self.len() < self.room.max(1024) {
+            return;
+        }
+        self.sessions.retain(|_, expires_at| *expires_at > now);
+        self.subjects.retain(|_, (_, expires_at)| *expires_at > now);
+        self.tokens.retain(|_, expires_at| *expires_at > now);
+        self.room = self.len() * 2;
+    }
+
+    fn len(&self) -> usize {
+        self.sessions.len() + self.subjects.len() + self.tokens.len()
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations")
+            .field("entries", &self.len())
+            .field("age", &self.age())
+            .finish_non_exhaustive()
+    }
+}

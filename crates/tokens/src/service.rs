@@ -1,0 +1,140 @@
+//! [`TokenService`]: the pure tokens together with what a database remembers about them.
+
+use std::sync::Arc;
+
+use gatepost_storage::{Store, Tx, generations};
+use serde_json::{Map, Value};
+
+use crate::claims::Subject;
+use crate::clock::Clock;
+use crate::config::SessionLimits;
+use crate::error::{CreateError, ServiceError};
+use crate::issue::{Minted, NewToken};
+use crate::purpose::{Access, Purpose, PurposeSpec, Refresh};
+use crate::revocations::Revocations;
+use crate::sight::Sights;
+use crate::tokens::Tokens;
+
+/// Makes, uses up and revokes tokens, and keeps sessions. Cheap to clone; clones are one service.
+///
+/// What takes a connection joins the caller's transaction: it holds if that commits. Functions that end in `_in`
+/// take a [`Tx`]; their namesakes take any connection of the store's kind of database.
+#[derive(Clone, Debug)]
+pub struct TokenService {
+    pub(crate) tokens: Tokens,
+    pub(crate) store: Store,
+    pub(crate) limits: SessionLimits,
+    pub(crate) revocations: Revocations,
+    pub(crate) sights: Arc<Sights>,
+}
+
+impl TokenService {
+    /// Over this store, whose clock the tokens go by from here on: all instances agree on it.
+    pub fn new(tokens: Tokens, store: &Store) -> Self {
+        let clock = store.clone();
+        Self {
+            tokens: tokens.with_clock(Clock::new(move || clock.now().as_secs())),
+            store: store.clone(),
+            limits: SessionLimits::default(),
+            revocations: Revocations::new(store),
+            sights: Arc::default(),
+        }
+    }
+
+    /// Other limits for sessions. Those that are under way keep their absolute end.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SessionLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The pure part.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The limits of sessions.
+    pub fn limits(&self) -> SessionLimits {
+        self.limits
+    }
+
+    /// What this instance knows to be revoked.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// A token for `P` about `subject` that carries its current generation.
+    pub async fn create<P: Purpose<Extra = ()>>(
+        &self,
+        subject: impl Into<Subject>,
+    ) -> Result<Minted, ServiceError> {
+        let new = NewToken::new(subject);
+        let generation = self
+            .read_generation(new.subject.as_str(), &self.tokens.keyed::<P>().spec)
+            .await?;
+        Ok(self.tokens.mint::<P>(&new.generation(generation))?)
+    }
+
+    /// A token for `P` with everything about it chosen; the generation is filled in unless it was chosen too.
+    pub async fn create_in<P: Purpose>(
+        &self,
+        tx: &mut Tx<'_>,
+        new: NewToken<P::Extra>,
+    ) -> Result<Minted, ServiceError> {
+        let new = self.prepare(tx, &self.tokens.keyed::<P>().spec, new).await?;
+        Ok(self.tokens.mint::<P>(&new)?)
+    }
+
+    /// As [`create_in`](Self::create_in) for a purpose that is only known at run time.
+    pub async fn create_named_in(
+        &self,
+        tx: &mut Tx<'_>,
+        name: &str,
+        new: NewToken<Map<String, Value>>,
+    ) -> Result<Minted, ServiceError> {
+        let keyed = self
+            .tokens
+            .keyed_named(name)
+            .ok_or_else(|| CreateError::UnknownPurpose(name.to_owned()))?;
+        let new = self.prepare(tx, &keyed.spec, new).await?;
+        Ok(self.tokens.mint_named(name, &new)?)
+    }
+
+    async fn prepare<E>(
+        &self,
+        tx: &mut Tx<'_>,
+        spec: &PurposeSpec,
+        new: NewToken<E>,
+    ) -> Result<NewToken<E>, ServiceError> {
+        // The news of a revocation is kept as long as an access token may live, so none may live longer.
+        if let Some(lifetime) = new.lifetime
+            && spec.class() == "session"
+            && lifetime > spec.lifetime
+        {
+            return Err(CreateError::Lifetime(lifetime).into());
+        }
+        if new.generation.is_some() {
+            return Ok(new);
+        }
+        let generation = generations::current(tx, new.subject.as_str(), spec.class()).await?;
+        Ok(new.generation(generation))
+    }
+
+    async fn read_generation(&self, subject: &str, spec: &PurposeSpec) -> Result<i64, ServiceError> {
+        let (subject, class) = (subject.to_owned(), spec.class().to_owned());
+        let read = self.store.read("generation", |tx| {
+            Box::pin(async move { generations::current(tx, &subject, &class).await })
+        });
+        Ok(read.await?)
+    }
+
+    /// How long an access token lives.
+    pub(crate) fn access_lifetime(&self) -> std::time::Duration {
+        self.tokens.keyed::<Access>().spec.lifetime
+    }
+
+    /// How long a refresh token lives: its purpose's lifetime, or the session's idle limit if that is shorter.
+    pub(crate) fn refresh_lifetime(&self) -> std::time::Duration {
+        self.tokens.keyed::<Refresh>().spec.lifetime.min(self.limits.idle)
+    }
+}

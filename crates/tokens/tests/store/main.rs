@@ -1,0 +1,11 @@
+//! Tokens with a store: every promise, on SQLite and on PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod databases;
+mod one_time;
+mod refresh;
+mod revocation;
+mod secrets;
+mod sessions;
+mod simulation;
+mod sweep;
