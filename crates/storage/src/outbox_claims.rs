@@ -1,4 +1,8 @@
 //! Table `outbox`, the claiming side: take messages on a lease, keep them, give them back, be done.
+//!
+//! From two starts without an outcome on, a message is under suspicion of killing its process: [`claim`]
+//! passes it by and [`claim_suspect`] takes it. Otherwise all that a process had in hand would be given up
+//! together with the one that kills it. The number stands in the statements and in a partial index.
 
 use serde::Serialize;
 use sqlx::types::Json;
@@ -14,8 +18,6 @@ pub struct Claim {
     pub queue: String,
     /// At most so many.
     pub limit: i64,
-    /// Those whose count of starts without an outcome is in this range, both ends included.
-    pub starts: (i64, i64),
     /// The claim's token.
     pub lease: Uuid,
     /// When it ends, unless extended.
@@ -29,13 +31,13 @@ macro_rules! ready {
             "SELECT * FROM (SELECT rowid AS r, priority, visible_at, id FROM {outbox} \
              WHERE queue = $1 AND priority = ",
             $priority,
-            " AND visible_at <= $2 AND starts BETWEEN $3 AND $4 ORDER BY visible_at, id LIMIT $5)"
+            " AND visible_at <= $2 AND starts < 2 ORDER BY visible_at, id LIMIT $3)"
         )
     };
 }
 
 const CLAIM_SQLITE: &str = concat!(
-    "UPDATE {outbox} SET lease = $6, visible_at = $7, starts = starts + 1 WHERE rowid IN (SELECT r FROM (",
+    "UPDATE {outbox} SET lease = $4, visible_at = $5, starts = starts + 1 WHERE rowid IN (SELECT r FROM (",
     ready!(9),
     " UNION ALL ",
     ready!(8),
@@ -55,15 +57,15 @@ const CLAIM_SQLITE: &str = concat!(
     ready!(1),
     " UNION ALL ",
     ready!(0),
-    ") ORDER BY priority DESC, visible_at, id LIMIT $5) RETURNING *"
+    ") ORDER BY priority DESC, visible_at, id LIMIT $3) RETURNING *"
 );
 
 // Materialized: joined directly, the planner may run the locking part again and lock more than the limit.
 const CLAIM_POSTGRES: &str = "WITH next AS MATERIALIZED (SELECT c.id FROM generate_series(9, 0, -1) AS p(priority) \
      CROSS JOIN LATERAL (SELECT o.id FROM {outbox} AS o WHERE o.queue = $1 AND o.priority = p.priority \
-     AND o.visible_at <= $2 AND o.starts BETWEEN $3 AND $4 ORDER BY o.visible_at, o.id LIMIT $5 \
-     FOR UPDATE SKIP LOCKED) AS c LIMIT $5) \
-     UPDATE {outbox} AS o SET lease = $6, visible_at = $7, starts = o.starts + 1 FROM next \
+     AND o.visible_at <= $2 AND o.starts < 2 ORDER BY o.visible_at, o.id LIMIT $3 \
+     FOR UPDATE SKIP LOCKED) AS c LIMIT $3) \
+     UPDATE {outbox} AS o SET lease = $4, visible_at = $5, starts = o.starts + 1 FROM next \
      WHERE o.id = next.id RETURNING o.*";
 
 /// Claims messages whose hour has come, the highest priority first. Each claim counts as a start, durable
@@ -76,8 +78,6 @@ pub async fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Result<Vec<OutboxRow>, Err
         sql! { sqlite: CLAIM_SQLITE, postgres: CLAIM_POSTGRES },
         claim.queue.as_str(),
         now,
-        claim.starts.0,
-        claim.starts.1,
         claim.limit,
         claim.lease,
         claim.until
@@ -87,12 +87,38 @@ pub async fn claim(tx: &mut Tx<'_>, claim: &Claim) -> Result<Vec<OutboxRow>, Err
     Ok(rows)
 }
 
+/// The same for messages under suspicion, those that have waited longest first.
+pub async fn claim_suspect(tx: &mut Tx<'_>, claim: &Claim) -> Result<Vec<OutboxRow>, Error> {
+    let now = tx.now();
+    let sql = sql! {
+        sqlite: "UPDATE {outbox} SET lease = $4, visible_at = $5, starts = starts + 1 WHERE rowid IN \
+             (SELECT rowid FROM {outbox} WHERE queue = $1 AND visible_at <= $2 AND starts >= 2 \
+             ORDER BY visible_at LIMIT $3) RETURNING *",
+        postgres: "WITH next AS MATERIALIZED (SELECT id FROM {outbox} WHERE queue = $1 AND visible_at <= $2 \
+             AND starts >= 2 ORDER BY visible_at LIMIT $3 FOR UPDATE SKIP LOCKED) \
+             UPDATE {outbox} AS o SET lease = $4, visible_at = $5, starts = o.starts + 1 FROM next \
+             WHERE o.id = next.id RETURNING o.*",
+    };
+    let rows: Vec<OutboxRow> = fetch_all!(
+        tx,
+        OutboxRow,
+        sql,
+        claim.queue.as_str(),
+        now,
+        claim.limit,
+        claim.lease,
+        claim.until
+    )?;
+    tx.count_rows(rows.len() as u64);
+    Ok(rows)
+}
+
 /// What there is to claim, and when more will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
     /// A message can be claimed now.
     pub ready: bool,
-    /// One can be claimed that was started `suspect_from` times or more without an outcome.
+    /// One under suspicion can be claimed.
     pub suspect: bool,
     /// When the next delayed or leased one comes due.
     pub next: Option<Timestamp>,
@@ -116,24 +142,21 @@ macro_rules! due {
     };
 }
 
-/// "A ready message exists", as 0 or 1.
-macro_rules! exists {
-    ($starts:literal) => {
-        concat!(
-            "CASE WHEN EXISTS (SELECT 1 FROM {outbox} WHERE queue = $1 AND priority BETWEEN 0 AND 9 \
-             AND visible_at <= $2 AND starts ",
-            $starts,
-            " $3) THEN 1 ELSE 0 END"
-        )
+/// Whether a ready message exists, and whether one under suspicion does, as 0 or 1. The list makes ten
+/// short searches of the index, where a range would pass by every delayed message.
+macro_rules! now {
+    () => {
+        "CAST(CASE WHEN EXISTS (SELECT 1 FROM {outbox} WHERE queue = $1 AND priority IN \
+         (0, 1, 2, 3, 4, 5, 6, 7, 8, 9) AND visible_at <= $2 AND starts < 2) THEN 1 ELSE 0 END AS bigint) AS ready, \
+         CAST(CASE WHEN EXISTS (SELECT 1 FROM {outbox} WHERE queue = $1 AND visible_at <= $2 AND starts >= 2) \
+         THEN 1 ELSE 0 END AS bigint) AS suspect"
     };
 }
 
 const LOOK_SQLITE: &str = concat!(
     "SELECT ",
-    exists!("<"),
-    " AS ready, ",
-    exists!(">="),
-    " AS suspect, (SELECT min(v) FROM (",
+    now!(),
+    ", (SELECT min(v) FROM (",
     due!(0),
     " UNION ALL ",
     due!(1),
@@ -157,25 +180,22 @@ const LOOK_SQLITE: &str = concat!(
 );
 
 const LOOK_POSTGRES: &str = concat!(
-    "SELECT (",
-    exists!("<"),
-    ")::bigint AS ready, (",
-    exists!(">="),
-    ")::bigint AS suspect, (SELECT min(d.v) FROM generate_series(0, 9) AS p(priority) CROSS JOIN LATERAL \
+    "SELECT ",
+    now!(),
+    ", (SELECT min(d.v) FROM generate_series(0, 9) AS p(priority) CROSS JOIN LATERAL \
      (SELECT o.visible_at AS v FROM {outbox} AS o WHERE o.queue = $1 AND o.priority = p.priority \
      AND o.visible_at > $2 ORDER BY o.visible_at LIMIT 1) AS d) AS next"
 );
 
 /// Looks without claiming, so that an idle consumer writes nothing.
-pub async fn look(tx: &mut Tx<'_>, queue: &str, suspect_from: i64) -> Result<Look, Error> {
+pub async fn look(tx: &mut Tx<'_>, queue: &str) -> Result<Look, Error> {
     let now = tx.now();
     let row: LookRow = fetch_one!(
         tx,
         LookRow,
         sql! { sqlite: LOOK_SQLITE, postgres: LOOK_POSTGRES },
         queue,
-        now,
-        suspect_from
+        now
     )?;
     Ok(Look {
         ready: row.ready != 0,

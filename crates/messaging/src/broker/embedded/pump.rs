@@ -19,10 +19,6 @@ use crate::{Body, Error, Priority, TOPIC};
 
 /// Rows claimed by one statement at most.
 const BATCH: usize = 256;
-/// From so many starts without an outcome on, a message is under suspicion of killing its process, and is
-/// claimed alone. Without this, all that a process had in hand would be given up together with the one
-/// that kills it.
-const SUSPECT_FROM: i64 = 2;
 /// How often suspects are looked after while there is so much else that nobody is idle.
 const SUSPECTS_EVERY: Duration = Duration::from_secs(1);
 /// Pause after finding rows that others had locked.
@@ -32,7 +28,7 @@ const OTHERS_WERE_FASTER: Duration = Duration::from_millis(2);
 pub(super) async fn look(store: &Store, queue: &str) -> Result<Look, Error> {
     let queue = queue.to_owned();
     let look = store.read("look_for_messages", |tx| {
-        Box::pin(async move { outbox_claims::look(tx, &queue, SUSPECT_FROM).await })
+        Box::pin(async move { outbox_claims::look(tx, &queue).await })
     });
     Ok(look.await?)
 }
@@ -147,7 +143,7 @@ impl Pump {
             places.merge(one);
         }
         let asked = places.num_permits();
-        let claimed = self.claim(asked, (0, SUSPECT_FROM - 1)).await?;
+        let claimed = self.claim(Some(asked)).await?;
         let came = claimed.rows.len();
         for row in claimed.rows {
             // As many came as there were places at most; one without a place is still delivered.
@@ -165,7 +161,7 @@ impl Pump {
         };
         let room = Arc::clone(&self.room).acquire_owned();
         let place = self.unless_stopped(room).await?.map_err(|_| Error::Closed)?;
-        let claimed = self.claim(1, (SUSPECT_FROM, i64::MAX)).await?;
+        let claimed = self.claim(None).await?;
         let Some(row) = claimed.rows.into_iter().next() else {
             return Ok(false);
         };
@@ -174,21 +170,25 @@ impl Pump {
         Ok(true)
     }
 
-    async fn claim(&self, limit: usize, starts: (i64, i64)) -> Result<Claimed, Error> {
+    /// Claims up to `limit` messages, or one under suspicion if there is none.
+    async fn claim(&self, limit: Option<usize>) -> Result<Claimed, Error> {
         let now = self.store.now();
         let until = now + self.leases.length();
         let claim = Claim {
             queue: self.queue.as_ref().to_owned(),
-            limit: i64::try_from(limit).unwrap_or(i64::MAX),
-            starts,
+            limit: limit.map_or(1, |limit| i64::try_from(limit).unwrap_or(i64::MAX)),
             lease: new_id(now),
             until,
         };
-        let note = self.note;
+        let (note, suspect) = (self.note, limit.is_none());
         let claimed = self.store.run_tx("claim_messages", move |tx| {
             let claim = claim.clone();
             Box::pin(async move {
-                let rows = outbox_claims::claim(tx, &claim).await?;
+                let rows = if suspect {
+                    outbox_claims::claim_suspect(tx, &claim).await?
+                } else {
+                    outbox_claims::claim(tx, &claim).await?
+                };
                 let ids: Vec<Uuid> = if note {
                     rows.iter().map(|row| row.id).collect()
                 } else {
