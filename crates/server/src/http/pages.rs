@@ -132,8 +132,11 @@ fn environment() -> Environment<'static> {
     {
         env.set_syntax(syntax);
     }
-    env.add_global("stylesheet", assets::address("gatepost.css"));
-    env.add_global("icon", assets::address("mark.svg"));
+    env.add_global(
+        "stylesheet",
+        Value::from_safe_string(assets::address("gatepost.css")),
+    );
+    env.add_global("icon", Value::from_safe_string(assets::address("mark.svg")));
     let languages: Vec<Value> = Lang::ALL
         .into_iter()
         .map(|lang| Value::from(vec![lang.as_str(), lang.own_name()]))

@@ -3,7 +3,7 @@
 use gatepost_mail::words;
 use jiff::Timestamp;
 use minijinja::value::{Kwargs, Value};
-use minijinja::{Environment, Error, ErrorKind, State};
+use minijinja::{Environment, Error, ErrorKind, HtmlEscape, State};
 
 use super::{Lang, strings};
 
@@ -16,6 +16,7 @@ pub(super) fn add(env: &mut Environment<'static>) {
     env.add_filter("device", device);
     env.add_filter("addresses", addresses);
     env.add_filter("urlencode", urlencode);
+    env.add_filter("prose", prose);
 }
 
 fn lang(state: &State<'_, '_>) -> Lang {
@@ -26,6 +27,7 @@ fn lang(state: &State<'_, '_>) -> Lang {
 }
 
 /// `{{ t("register.title") }}`, `{{ t("check.registered", email=email) }}`: the sentence of that name.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands it over so")]
 fn t(state: &State<'_, '_>, key: &str, gaps: Kwargs) -> Result<String, Error> {
     let mut text = strings::get(lang(state), key)
         .ok_or_else(|| Error::new(ErrorKind::InvalidOperation, format!("no words for `{key}`")))?
@@ -41,10 +43,12 @@ fn t(state: &State<'_, '_>, key: &str, gaps: Kwargs) -> Result<String, Error> {
 /// `{{ fault | fault }}`: its code in words.
 fn fault(state: &State<'_, '_>, fault: &Value) -> Result<String, Error> {
     let code = fault.get_attr("code")?;
+    let field = fault.get_attr("field")?;
     let min = fault.get_attr("min")?;
-    let words = code
-        .as_str()
-        .and_then(|code| strings::get(lang(state), &format!("fault.{code}")));
+    let lang = lang(state);
+    // The same code may need other words beside another field.
+    let words = strings::get(lang, &format!("fault.{field}.{code}"))
+        .or_else(|| strings::get(lang, &format!("fault.{code}")));
     match words {
         Some(words) => Ok(words.replace("{min}", &min.to_string())),
         None => Ok(fault.get_attr("detail")?.to_string()),
@@ -126,6 +130,25 @@ fn addresses(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Text with `code` in it, as HTML.
+fn prose(text: &str) -> Value {
+    let escaped = HtmlEscape(text).to_string();
+    let parts: Vec<&str> = escaped.split('`').collect();
+    // A last one that nothing closes is a backtick.
+    let paired = (parts.len() - 1) / 2 * 2;
+    let mut html = String::with_capacity(escaped.len());
+    for (at, part) in parts.into_iter().enumerate() {
+        html.push_str(match at {
+            0 => "",
+            _ if at > paired => "`",
+            _ if at % 2 == 1 => "<code>",
+            _ => "</code>",
+        });
+        html.push_str(part);
+    }
+    Value::from_safe_string(html)
+}
+
 /// For a value in a query, RFC 3986 2.3.
 fn urlencode(text: &str) -> String {
     use std::fmt::Write as _;
@@ -155,6 +178,15 @@ mod tests {
         assert_eq!(device(iphone), "Safari, iPhone");
         assert_eq!(device("curl/8.9"), "curl/8.9");
         assert_eq!(device(&"ы".repeat(500)).chars().count(), 40);
+    }
+
+    #[test]
+    fn backticks_are_code_and_everything_else_is_text() {
+        let html = |text| prose(text).to_string();
+        assert_eq!(html("a `b<c` d `e`"), "a <code>b&lt;c</code> d <code>e</code>");
+        assert_eq!(html("one ` alone, <i>"), "one ` alone, &lt;i&gt;");
+        assert_eq!(html("`a` `"), "<code>a</code> `");
+        assert_eq!(html("plain"), "plain");
     }
 
     #[test]

@@ -4,9 +4,13 @@ use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderMap, header};
 use serde_json::json;
 
-use super::console::*;
+use super::console::{ConsoleInbox, ConsoleLetter, ConsoleLogin, ConsoleSetUp, InboxRow};
 use super::docs::Docs;
-use super::view::*;
+use super::view::{
+    Account, Activate, Activated, ActivationWithdrawn, CheckMail, CheckMailReason, Failure, ForgotPassword,
+    Landing, LinkKind, LinkRefusal, LinkRefused, Login, Notice, PasswordReset, Register, ResetPassword,
+    SessionRow,
+};
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_795_349_700);
@@ -92,6 +96,7 @@ fn all(pages: &Pages, lang: Lang) -> Vec<(&'static str, String)> {
         "failure_500" => Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "internal").request_id("01935470-aaaa-7bbb-8ccc-ddddeeeeffff"),
         "failure_418" => Failure::new(StatusCode::IM_A_TEAPOT, "teapot"),
         "console_set_up" => ConsoleSetUp { token: token.clone(), email: "admin@example.com".into(), min_length: 15, faults: vec![] },
+        "console_set_up_first" => ConsoleSetUp { token: token.clone(), email: String::new(), min_length: 15, faults: vec![] },
         "console_login" => ConsoleLogin { email: String::new(), faults: vec![], notice: Some(Notice::AdministratorReady) },
         "console_inbox" => inbox("", vec![
             row("3", "activate_account", "Подтвердите регистрацию: Gatepost", 20),
