@@ -9,6 +9,11 @@
 //! - [`Letter`] and the seven of [`letter`]: what a letter is
 //! - [`Secret`]: a field that is sealed wherever it waits, and erased after sending
 //! - [`Error`]: what can be wrong with a template
+//! - [`EmailAddress`], [`Sender`]: who it goes to and who it is from; [`Post`]: the message itself
+//! - [`Sealer`]: what waits is sealed; [`wire`]: mail as other programs write it
+//!
+//! With `smtp`: `transport::smtp::Smtp`, a session with a mail server. With `queue`: `Mailer`, which
+//! takes letters in the caller's transaction, and its `Worker`, which sends them.
 //!
 //! ```
 //! use gatepost_mail::{Letter, Site, Templates, letter::PasswordChanged};
@@ -25,6 +30,8 @@ mod config;
 mod error;
 pub mod letter;
 pub mod post;
+#[cfg(feature = "queue")]
+mod queue;
 mod render;
 pub mod seal;
 pub mod secret;
@@ -34,10 +41,24 @@ pub mod testing;
 pub mod transport;
 pub mod wire;
 pub mod words;
+#[cfg(feature = "queue")]
+pub mod worker;
 
 pub use address::{AddressError, EmailAddress, Sender};
 pub use config::Site;
 pub use error::Error;
 pub use letter::Letter;
+pub use post::{Attachment, Post, PostError};
+#[cfg(feature = "queue")]
+pub use queue::{
+    ACCOUNT_LETTERS, About, AccountIntent, AccountLetters, Delivery, DeliveryEvent, DeliveryWithTimeline,
+    EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter, MAIL_QUEUE, MailError, MailSwept, Mailer,
+    MailerSettings, NoAccountLetters, Resolution, Resolved, Suppression,
+};
 pub use render::{Rendered, Templates};
+pub use seal::{SealError, Sealer};
 pub use secret::Secret;
+#[cfg(feature = "queue")]
+pub use transport::{CapturedMail, Transport, TransportSetup};
+#[cfg(feature = "queue")]
+pub use worker::{Worker, WorkerHealth};

@@ -1,0 +1,300 @@
+//! The mailer: templates, seal and store in one hand.
+
+use std::sync::Arc;
+
+use gatepost_messaging::Outbox;
+use gatepost_storage::deliveries::{self, DeliveryFilter};
+use gatepost_storage::{Store, Timestamp, delivery_events, inbox, mail_keys, suppressions};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::views::{Delivery, DeliveryWithTimeline};
+use super::{MailError, MailerSettings};
+use crate::seal::Sealer;
+use crate::transport::{CapturedMail, open_captured};
+use crate::{EmailAddress, Templates};
+
+/// Most entries of a list.
+const MAX_LIMIT: u32 = 500;
+/// Rows that one sweeping transaction deletes, so that it holds up nobody.
+const SWEEP: i64 = 500;
+
+/// Takes letters and tells what became of them. Cheap to clone.
+///
+/// Needs the table sets `Messaging` and `Mail`. Letters leave when a [worker](Self::worker) runs, here
+/// or in another process on the same database.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    templates: Templates,
+    sealer: Sealer,
+    settings: MailerSettings,
+    outbox: Outbox,
+}
+
+/// Which deliveries to list. What is `None` does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    /// In this state.
+    pub state: Option<String>,
+    /// Of this template.
+    pub template: Option<String>,
+    /// To this address.
+    pub to: Option<EmailAddress>,
+    /// Older than this delivery.
+    pub after: Option<Uuid>,
+    /// At most so many; 0 means 50, and 500 is the most.
+    pub limit: u32,
+}
+
+/// Which captured mail to list.
+#[derive(Debug, Clone, Default)]
+pub struct InboxFilter {
+    /// To this address.
+    pub to: Option<EmailAddress>,
+    /// After this [`CapturedMail::cursor`].
+    pub after: Option<i64>,
+    /// At most so many; 0 means 50, and 500 is the most.
+    pub limit: u32,
+}
+
+/// An address that nothing is sent to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    /// The address, masked.
+    pub to: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+/// What a sweep deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MailSwept {
+    /// Deliveries with their timelines.
+    pub deliveries: u64,
+    /// Captured letters.
+    pub inbox: u64,
+    /// Idempotency keys.
+    pub keys: u64,
+}
+
+impl Mailer {
+    /// Over a store whose sets `Messaging` and `Mail` are migrated.
+    pub fn new(store: &Store, templates: Templates, sealer: Sealer, settings: MailerSettings) -> Self {
+        let (store, outbox) = (store.clone(), Outbox::new(store));
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                templates,
+                sealer,
+                settings,
+                outbox,
+            }),
+        }
+    }
+
+    /// Deliveries, newest first.
+    pub async fn list(&self, filter: &ListFilter) -> Result<Vec<Delivery>, MailError> {
+        let rows = DeliveryFilter {
+            state: filter.state.clone(),
+            template: filter.template.clone(),
+            recipient_hashes: self.hashes(filter.to.as_ref()),
+            after: filter.after,
+        };
+        let limit = limit(filter.limit);
+        let rows = self.store().read("list_deliveries", move |tx| {
+            let rows = rows.clone();
+            Box::pin(async move { deliveries::list(tx, &rows, limit).await })
+        });
+        Ok(rows.await?.into_iter().map(Delivery::from).collect())
+    }
+
+    /// One delivery with its timeline.
+    pub async fn show(&self, id: Uuid) -> Result<Option<DeliveryWithTimeline>, MailError> {
+        let found = self.store().read("show_delivery", move |tx| {
+            Box::pin(async move {
+                let Some(row) = deliveries::get(tx, id).await? else {
+                    return Ok(None);
+                };
+                let timeline = delivery_events::of(tx, id).await?;
+                let all = deliveries::of_message(tx, row.message_id).await?;
+                Ok::<_, gatepost_storage::Error>(Some((row, timeline, all)))
+            })
+        });
+        Ok(found.await?.map(|(row, timeline, all)| DeliveryWithTimeline {
+            delivery: row.into(),
+            timeline: timeline.into_iter().map(Into::into).collect(),
+            copies: all
+                .into_iter()
+                .filter(|copy| copy.id != id)
+                .map(Into::into)
+                .collect(),
+        }))
+    }
+
+    /// How many deliveries there are in each state.
+    pub async fn counts(&self) -> Result<Vec<(String, i64)>, MailError> {
+        Ok(self
+            .store()
+            .read("count_deliveries", |tx| Box::pin(deliveries::count_by_state(tx)))
+            .await?)
+    }
+
+    /// Captured mail, oldest first. Letters sealed with a secret that this program no longer has are
+    /// left out.
+    pub async fn inbox(&self, filter: &InboxFilter) -> Result<Vec<CapturedMail>, MailError> {
+        let hashes = self.hashes(filter.to.as_ref());
+        let (after, limit) = (filter.after.unwrap_or(0), limit(filter.limit));
+        let rows = self.store().read("list_inbox", move |tx| {
+            let hashes = hashes.clone();
+            Box::pin(async move { inbox::list(tx, &hashes, after, limit).await })
+        });
+        Ok(rows
+            .await?
+            .into_iter()
+            .filter_map(|row| open_captured(self.sealer(), &row).ok())
+            .collect())
+    }
+
+    /// The newest captured mail before a cursor, newest first: for people.
+    pub async fn inbox_newest(
+        &self,
+        before: Option<i64>,
+        limit_to: u32,
+    ) -> Result<Vec<CapturedMail>, MailError> {
+        let limit = limit(limit_to);
+        let rows = self.store().read("newest_inbox", move |tx| {
+            Box::pin(inbox::newest(tx, before, limit))
+        });
+        Ok(rows
+            .await?
+            .into_iter()
+            .filter_map(|row| open_captured(self.sealer(), &row).ok())
+            .collect())
+    }
+
+    /// One captured letter.
+    pub async fn inbox_get(&self, id: Uuid) -> Result<Option<CapturedMail>, MailError> {
+        let row = self
+            .store()
+            .read("get_inbox", move |tx| Box::pin(inbox::get(tx, id)))
+            .await?;
+        Ok(row.map(|row| open_captured(self.sealer(), &row)).transpose()?)
+    }
+
+    /// Sends nothing to an address any more; false if that was so already.
+    pub async fn suppress(&self, address: &EmailAddress, reason: &str) -> Result<bool, MailError> {
+        let (hash, masked, reason) = (
+            self.sealer().address_hash(address),
+            address.masked(),
+            reason.to_owned(),
+        );
+        let done = self.store().run_tx("suppress", move |tx| {
+            let (masked, reason) = (masked.clone(), reason.clone());
+            Box::pin(async move { suppressions::insert(tx, &hash, &masked, &reason).await })
+        });
+        Ok(done.await?)
+    }
+
+    /// Sends to an address again; false if nothing kept it from being sent to.
+    pub async fn unsuppress(&self, address: &EmailAddress) -> Result<bool, MailError> {
+        let hashes = self.sealer().address_hashes(address);
+        let done = self.store().run_tx("unsuppress", move |tx| {
+            let hashes = hashes.clone();
+            Box::pin(async move {
+                let mut any = false;
+                for hash in &hashes {
+                    any |= suppressions::delete(tx, hash).await?;
+                }
+                Ok::<_, gatepost_storage::Error>(any)
+            })
+        });
+        Ok(done.await?)
+    }
+
+    /// Addresses that nothing is sent to, newest first.
+    pub async fn suppressions(&self, limit_to: u32) -> Result<Vec<Suppression>, MailError> {
+        let limit = limit(limit_to);
+        let rows = self
+            .store()
+            .read("list_suppressions", move |tx| {
+                Box::pin(suppressions::list(tx, limit))
+            })
+            .await?;
+        let view = |row: suppressions::SuppressionRow| Suppression {
+            to: row.recipient,
+            reason: row.reason,
+            created_at: row.created_at,
+        };
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Deletes letters that ended before `before` (`retention.mail` ago), captured mail of that age, and
+    /// idempotency keys whose day is over. In small transactions; safe to run anywhere, any time.
+    pub async fn sweep(&self, before: Timestamp) -> Result<MailSwept, MailError> {
+        let mut swept = MailSwept::default();
+        loop {
+            let (deliveries, inbox, keys) = self
+                .store()
+                .run_tx("sweep_mail", move |tx| {
+                    Box::pin(async move {
+                        let deliveries = deliveries::sweep(tx, before, SWEEP).await?;
+                        let inbox = inbox::sweep(tx, before, SWEEP).await?;
+                        Ok::<_, gatepost_storage::Error>((
+                            deliveries,
+                            inbox,
+                            mail_keys::sweep(tx, SWEEP).await?,
+                        ))
+                    })
+                })
+                .await?;
+            swept.deliveries += deliveries;
+            swept.inbox += inbox;
+            swept.keys += keys;
+            if deliveries + inbox + keys == 0 {
+                return Ok(swept);
+            }
+        }
+    }
+
+    /// The templates that letters are rendered with.
+    pub fn templates(&self) -> &Templates {
+        &self.inner.templates
+    }
+
+    /// What letters are sealed with.
+    pub fn sealer(&self) -> &Sealer {
+        &self.inner.sealer
+    }
+
+    /// How it is set up.
+    pub fn settings(&self) -> &MailerSettings {
+        &self.inner.settings
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.inner.outbox
+    }
+
+    fn hashes(&self, address: Option<&EmailAddress>) -> Vec<Vec<u8>> {
+        let hashes = address
+            .map(|address| self.sealer().address_hashes(address))
+            .unwrap_or_default();
+        hashes.into_iter().map(|hash| hash.to_vec()).collect()
+    }
+}
+
+fn limit(asked: u32) -> i64 {
+    i64::from(if asked == 0 { 50 } else { asked.min(MAX_LIMIT) })
+}

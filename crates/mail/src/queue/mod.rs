@@ -1,0 +1,19 @@
+//! Letters on their way: asked for in the caller's transaction, found in the ledger from then on.
+
+mod body;
+mod compose;
+mod enqueue;
+mod error;
+mod intent;
+mod mailer;
+mod settings;
+mod views;
+
+pub(crate) use body::{KIND_INTENT, KIND_LETTER, QueuedLetter};
+pub(crate) use compose::compose;
+pub use enqueue::{EnqueueOptions, Enqueued, Idempotency};
+pub use error::MailError;
+pub use intent::{About, AccountIntent, AccountLetters, NoAccountLetters, Resolution, Resolved};
+pub use mailer::{InboxFilter, ListFilter, MailSwept, Mailer, Suppression};
+pub use settings::{ACCOUNT_LETTERS, MAIL_QUEUE, MailerSettings};
+pub use views::{Delivery, DeliveryEvent, DeliveryWithTimeline};

@@ -1,0 +1,76 @@
+//! How the mailer is set up.
+
+use crate::{EmailAddress, Sender};
+
+/// The queue of letters that only this program can deliver.
+pub const MAIL_QUEUE: &str = "gatepost.mail";
+
+/// The letters whose links are made here; nobody may ask for one by name with a link of their own.
+pub const ACCOUNT_LETTERS: [&str; 6] = [
+    "activate_account",
+    "reset_password",
+    "password_changed",
+    "already_registered",
+    "welcome",
+    "refresh_reuse_detected",
+];
+
+/// How the mailer is set up.
+#[derive(Debug, Clone)]
+pub struct MailerSettings {
+    /// Who letters are from (`mail.from`).
+    pub from: Sender,
+    /// Who else they may be from (`mail.allowed_from`): addresses, or `@example.com` for a whole
+    /// domain. Empty: anybody.
+    pub allowed_from: Vec<String>,
+    /// The language of letters that do not say.
+    pub default_locale: String,
+}
+
+impl MailerSettings {
+    /// From this sender, in English, with any `from_email`.
+    pub fn new(from: Sender) -> Self {
+        Self {
+            from,
+            allowed_from: Vec::new(),
+            default_locale: "en".to_owned(),
+        }
+    }
+
+    pub(crate) fn may_be_from(&self, address: &EmailAddress) -> bool {
+        if self.allowed_from.is_empty() || address.canonical() == self.from.address.canonical() {
+            return true;
+        }
+        self.allowed_from
+            .iter()
+            .any(|allowed| match allowed.strip_prefix('@') {
+                Some(domain) => domain.eq_ignore_ascii_case(address.domain()),
+                None => allowed
+                    .parse::<EmailAddress>()
+                    .is_ok_and(|allowed| allowed.canonical() == address.canonical()),
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_does_not_stand_for_what_ends_like_it() {
+        let mut settings = MailerSettings::new("noreply@example.com".parse().unwrap());
+        let may = |settings: &MailerSettings, from: &str| settings.may_be_from(&from.parse().unwrap());
+        assert!(may(&settings, "anybody@else.where"));
+        settings.allowed_from = vec!["@shop.example".into(), "info@example.com".into()];
+        assert!(
+            may(&settings, "noreply@example.com")
+                && may(&settings, "Info@example.com")
+                && may(&settings, "x@SHOP.example")
+        );
+        assert!(
+            !may(&settings, "x@evilshop.example")
+                && !may(&settings, "x@a.shop.example")
+                && !may(&settings, "x@example.com")
+        );
+    }
+}

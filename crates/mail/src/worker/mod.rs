@@ -1,0 +1,200 @@
+//! The worker: takes letters off the queue and sees each to an end that the ledger knows.
+//!
+//! A start is noted before it is made, the final dot before it is sent, and what the mail server said
+//! in the transaction that acknowledges the message. Whoever finds a letter after a crash reads from
+//! the ledger how far it had come.
+
+#[cfg(feature = "testing")]
+mod fault;
+mod health;
+mod pause;
+mod schedule;
+mod send;
+mod settle;
+mod start;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
+use gatepost_storage::{TxFuture, deliveries, delivery_events};
+use tokio_util::sync::CancellationToken;
+
+#[cfg(feature = "testing")]
+pub use fault::{FaultHook, FaultPoint};
+pub use health::WorkerHealth;
+use pause::Pause;
+
+use crate::Mailer;
+use crate::queue::{AccountLetters, MAIL_QUEUE, MailError, NoAccountLetters};
+use crate::transport::Transport;
+
+/// How long a start locks its letter. Renewed while the dialogue lasts; after a crash nobody touches
+/// the letter for this long.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Sends letters; made by [`Mailer::worker`].
+#[must_use = "a worker does nothing until it is run"]
+pub struct Worker {
+    broker: Broker,
+    desk: Desk,
+    concurrency: usize,
+    wire_queue: Option<String>,
+}
+
+/// What the handling of every letter needs. Cheap to clone.
+#[derive(Clone)]
+struct Desk {
+    mailer: Mailer,
+    transport: Transport,
+    accounts: Arc<dyn AccountLetters>,
+    pause: Arc<Pause>,
+    health: WorkerHealth,
+    #[cfg(feature = "testing")]
+    fault: Option<FaultHook>,
+}
+
+impl Mailer {
+    /// A worker that sends what waits through `transport`.
+    pub fn worker(&self, broker: Broker, transport: Transport) -> Worker {
+        let health = WorkerHealth::default();
+        let desk = Desk {
+            mailer: self.clone(),
+            transport,
+            accounts: Arc::new(NoAccountLetters),
+            pause: Arc::new(Pause::new(health.clone())),
+            health,
+            #[cfg(feature = "testing")]
+            fault: None,
+        };
+        Worker {
+            broker,
+            desk,
+            concurrency: 4,
+            wire_queue: None,
+        }
+    }
+}
+
+impl Worker {
+    /// Who makes account letters of intents.
+    pub fn account_letters(mut self, accounts: Arc<dyn AccountLetters>) -> Self {
+        self.desk.accounts = accounts;
+        self
+    }
+
+    /// Letters that are sent at the same time, each on a connection of its own: 4 by default.
+    pub fn concurrency(mut self, letters: usize) -> Self {
+        self.concurrency = letters.clamp(1, 64);
+        self
+    }
+
+    /// Also delivers the Python services' mail from this queue (`mail.queue`, `email_queue`).
+    pub fn wire_queue(mut self, queue: impl Into<String>) -> Self {
+        self.wire_queue = Some(queue.into());
+        self
+    }
+
+    /// Calls `hook` between the steps, for tests that crash there.
+    #[cfg(feature = "testing")]
+    pub fn fault_hook(mut self, hook: FaultHook) -> Self {
+        self.desk.fault = Some(hook);
+        self
+    }
+
+    /// How it is doing, also once it runs.
+    pub fn health(&self) -> WorkerHealth {
+        self.desk.health.clone()
+    }
+
+    /// Sends letters until `stop`; then finishes the dialogues that were begun, and returns.
+    ///
+    /// Dropping the future is like the death of the process: nothing is lost, and whoever runs next
+    /// reads from the ledger what was cut off.
+    pub async fn run_until(self, stop: CancellationToken) -> Result<(), QueueError> {
+        let desk = self.desk.clone();
+        let ours = self.consumer(MAIL_QUEUE).run_until(stop.clone());
+        let ended = match &self.wire_queue {
+            Some(queue) => {
+                let wire = self.consumer(queue).run_until(stop);
+                tokio::try_join!(ours, wire).map(|_| ())
+            }
+            None => ours.await,
+        };
+        desk.transport.close().await;
+        ended
+    }
+
+    /// Sends what can be sent now and returns: for tests and tools. What is put off stays.
+    pub async fn run_pending(self) -> Result<(), QueueError> {
+        self.consumer(MAIL_QUEUE).run_pending().await?;
+        if let Some(queue) = &self.wire_queue {
+            self.consumer(queue).run_pending().await?;
+        }
+        self.desk.transport.close().await;
+        Ok(())
+    }
+
+    fn consumer(&self, queue: &str) -> Consumer {
+        let desk = self.desk.clone();
+        self.broker
+            .consume_any(queue, move |delivery| {
+                let desk = desk.clone();
+                async move { desk.handle(delivery).await }
+            })
+            .concurrency(self.concurrency)
+            .deliver_expired()
+            .on_dead(note_dead)
+    }
+}
+
+impl Desk {
+    async fn handle(&self, delivery: gatepost_messaging::Delivery<Body>) -> Outcome {
+        let now = self.mailer.store().now();
+        let expired = delivery.expires_at.is_some_and(|at| at <= now);
+        // What has expired is only noted; for that no mail server is needed.
+        let pass = match self.pause.enter(now) {
+            Ok(pass) => Some(pass),
+            Err(_) if expired => None,
+            Err(wait) => return Outcome::Later("the mail server is paused".to_owned(), wait),
+        };
+        let id = delivery.id;
+        match self.start(&delivery).await {
+            Ok(start::Start::Send(job)) => self.send(&job, &delivery.ack(), pass).await,
+            Ok(start::Start::Settled(outcome)) => outcome,
+            Err(error) => {
+                tracing::warn!(%id, %error, "a letter could not be started");
+                later(&error)
+            }
+        }
+    }
+
+    #[cfg(feature = "testing")]
+    async fn reached(&self, point: FaultPoint, id: uuid::Uuid) {
+        if let Some(hook) = &self.fault {
+            hook(point, id).await;
+        }
+    }
+}
+
+/// Our own storage or the account letters' owner failed: nothing that the letter did.
+fn later(error: &MailError) -> Outcome {
+    let wait = if error.is_transient() {
+        Duration::from_secs(1)
+    } else {
+        Duration::from_secs(15)
+    };
+    Outcome::Later(error.to_string(), wait)
+}
+
+/// In the transaction in which the queue itself gives a letter up, such as after five starts with no
+/// end, the ledger says so.
+fn note_dead<'a>(tx: &'a mut gatepost_storage::Tx<'_>, dead: &'a DeadLetter) -> TxFuture<'a, (), QueueError> {
+    Box::pin(async move {
+        let reason = dead.reason.as_str();
+        if deliveries::end_any(tx, dead.id, "failed", reason).await? {
+            delivery_events::note(tx, dead.id, "failed", Some(reason)).await?;
+        }
+        Ok(())
+    })
+}

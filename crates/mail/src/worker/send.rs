@@ -1,0 +1,133 @@
+//! Between the start and its end: render, talk, and keep the lease meanwhile.
+
+use std::time::Duration;
+
+use gatepost_messaging::{Ack, Outcome};
+use gatepost_storage::deliveries;
+
+use super::pause::Pass;
+use super::settle::End;
+use super::start::Job;
+use super::{Desk, LEASE};
+use crate::Sender;
+use crate::post::Post;
+use crate::queue::{MailError, compose};
+use crate::transport::{Accepted, Captured, Parcel, SendError};
+
+/// How often the lease is renewed.
+const RENEW: Duration = Duration::from_secs(8);
+
+/// What became of a dialogue.
+pub(super) struct Talked {
+    pub(super) outcome: Result<Accepted, SendError>,
+    /// Whether the ledger knows of a final dot of this start.
+    pub(super) dot_noted: bool,
+}
+
+impl Desk {
+    pub(super) async fn send(&self, job: &Job, ack: &Ack, pass: Option<Pass>) -> Outcome {
+        let talked = match self.letter(job) {
+            Ok((from, message, content)) => self.talk(job, &from, &message, content).await,
+            Err(error) => {
+                return self
+                    .settle(job, ack, End::Unsendable(error.to_string()), false)
+                    .await;
+            }
+        };
+        let end = self.judge(job, talked.outcome);
+        let outcome = self.settle(job, ack, end, talked.dot_noted).await;
+        drop(pass);
+        outcome
+    }
+
+    /// Renders the letter and makes a message of it.
+    fn letter(&self, job: &Job) -> Result<(Sender, Vec<u8>, Captured), MailError> {
+        let settings = self.mailer.settings();
+        let rendered = compose(self.mailer.templates(), &job.request, &settings.default_locale)?;
+        let from = job.request.from.clone().unwrap_or_else(|| settings.from.clone());
+        if !settings.may_be_from(&from.address) {
+            return Err(MailError::SenderNotAllowed);
+        }
+        let post = Post {
+            message_id: job.message_id,
+            from: &from,
+            to: std::slice::from_ref(&job.request.to),
+            cc: &job.request.cc,
+            reply_to: job.request.reply_to.as_ref(),
+            subject: &rendered.subject,
+            text: &rendered.text,
+            html: Some(&rendered.html),
+            date: job.started_at.as_micros(),
+            headers: &job.request.headers,
+            attachments: &job.request.attachments,
+        };
+        let message = post.build()?;
+        let content = Captured {
+            to: job.to.to_string(),
+            from: from.to_string(),
+            template: job.request.template().to_owned(),
+            locale: rendered.locale,
+            subject: rendered.subject,
+            text: rendered.text,
+            html: Some(rendered.html),
+            message_id: Post::message_id_header(job.message_id, &from),
+        };
+        Ok((from, message, content))
+    }
+
+    async fn talk(&self, job: &Job, from: &Sender, message: &[u8], content: Captured) -> Talked {
+        let mut dot_noted = false;
+        let parcel = Parcel {
+            id: job.id,
+            from: &from.address,
+            to: &job.to,
+            message,
+            content,
+        };
+        let dialogue = self.transport.deliver(parcel, async || {
+            dot_noted = self.note_dot(job).await;
+            dot_noted
+        });
+        // Renewing never ends by itself; the dialogue is never cut off by it.
+        let outcome = tokio::select! {
+            outcome = dialogue => outcome,
+            never = self.keep_lease(job) => match never {},
+        };
+        Talked { outcome, dot_noted }
+    }
+
+    /// Notes the final dot, if there is time left on the lease.
+    async fn note_dot(&self, job: &Job) -> bool {
+        let (id, lease) = (job.id, job.lease);
+        let noted = self.mailer.store().run_tx("note_dot", move |tx| {
+            let until = tx.now() + LEASE;
+            Box::pin(deliveries::note_dot(tx, id, lease, until))
+        });
+        let noted = match noted.await {
+            Ok(won) => won,
+            Err(error) => {
+                tracing::warn!(%id, %error, "the final dot could not be noted and was not sent");
+                false
+            }
+        };
+        #[cfg(feature = "testing")]
+        if noted {
+            self.reached(super::FaultPoint::DotNoted, id).await;
+        }
+        noted
+    }
+
+    async fn keep_lease(&self, job: &Job) -> std::convert::Infallible {
+        let (id, lease) = (job.id, job.lease);
+        loop {
+            tokio::time::sleep(RENEW).await;
+            let renewed = self.mailer.store().run_tx("renew_letter", move |tx| {
+                let until = tx.now() + LEASE;
+                Box::pin(deliveries::extend(tx, id, lease, until))
+            });
+            if let Err(error) = renewed.await {
+                tracing::warn!(%id, %error, "a letter's lease could not be renewed");
+            }
+        }
+    }
+}

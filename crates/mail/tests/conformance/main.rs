@@ -1,0 +1,11 @@
+//! What the path of a letter promises, on SQLite and on PostgreSQL, against a mail server that
+//! misbehaves on purpose.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod accounts;
+mod asked;
+mod crashes;
+mod databases;
+mod rig;
+mod sealed;
+mod server;
