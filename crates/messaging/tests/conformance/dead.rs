@@ -12,6 +12,7 @@ on_both!(
     what_has_expired_is_not_handled_unless_asked_for,
     a_panic_is_a_failed_try,
     what_the_hook_refuses_stays_alive,
+    a_hook_that_panics_holds_up_nobody,
     dead_letters_are_swept_after_their_time,
 );
 
@@ -146,6 +147,26 @@ async fn what_the_hook_refuses_stays_alive(world: World) {
     assert_eq!((status.dead, status.in_hand), (0, 1));
     world.clock.advance(Duration::from_secs(30));
     assert_eq!(world.drain().await, [1]);
+}
+
+async fn a_hook_that_panics_holds_up_nobody(world: World) {
+    world.publish(1).await;
+    world.clock.advance(Duration::from_millis(1));
+    world.publish(2).await;
+    let consumer = world.broker().consume::<Note, _, _>("notes", |d| async move {
+        if d.message.n == 1 {
+            Outcome::Fail("no".into())
+        } else {
+            Outcome::Done
+        }
+    });
+    let consumer = consumer.on_dead(|_, dead| {
+        assert_ne!(dead.reason, "failed", "in the hook");
+        Box::pin(async { Ok(()) })
+    });
+    consumer.concurrency(1).run_pending().await.unwrap();
+    let status = world.queues.status("notes").await.unwrap();
+    assert_eq!((status.dead, status.in_hand, status.ready), (0, 1, 0));
 }
 
 async fn dead_letters_are_swept_after_their_time(world: World) {

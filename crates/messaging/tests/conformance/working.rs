@@ -13,6 +13,8 @@ on_both!(
     many_consumers_handle_each_message_once,
     a_stop_finishes_what_is_begun_and_gives_the_rest_back,
     no_more_handlers_run_than_were_allowed,
+    many_messages_cost_few_transactions,
+    an_idle_consumer_writes_nothing,
 );
 
 async fn many_consumers_handle_each_message_once(world: World) {
@@ -126,4 +128,72 @@ async fn no_more_handlers_run_than_were_allowed(world: World) {
     consumer.concurrency(5).prefetch(20).run_pending().await.unwrap();
     let most = running.lock().unwrap().1;
     assert!((2..=5).contains(&most), "{most} at the same time");
+}
+
+/// How many transactions of a name were committed.
+fn committed(world: &World, name: &str) -> u64 {
+    world
+        .store
+        .stats()
+        .transactions
+        .get(name)
+        .map_or(0, |stats| stats.committed)
+}
+
+async fn many_messages_cost_few_transactions(world: World) {
+    let publish = (0..512).map(|n| world.publish(n));
+    futures_util::future::join_all(publish).await;
+    assert!(
+        committed(&world, "enqueue_messages") <= 64,
+        "{}",
+        committed(&world, "enqueue_messages")
+    );
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>("notes", |_| std::future::ready(Outcome::Done));
+    consumer
+        .concurrency(128)
+        .prefetch(256)
+        .run_pending()
+        .await
+        .unwrap();
+    assert!(
+        committed(&world, "claim_messages") <= 16,
+        "{}",
+        committed(&world, "claim_messages")
+    );
+    assert!(
+        committed(&world, "settle_messages") <= 128,
+        "{}",
+        committed(&world, "settle_messages")
+    );
+    assert_eq!(world.queues.list().await.unwrap(), []);
+}
+
+async fn an_idle_consumer_writes_nothing(world: World) {
+    let later = world.store.now() + std::time::Duration::from_secs(3600);
+    world
+        .publish_envelope(crate::world::note(1).not_before(later))
+        .await;
+    let before = committed(&world, "claim_messages");
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>("notes", |_| std::future::ready(Outcome::Done));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(consumer.run_until(stop.clone()));
+    let looked = async {
+        let mut statements = world.store.stats().statements;
+        for _ in 0..5 {
+            world.outbox.wake();
+            // It looks, which is a statement, and goes back to sleep.
+            while world.store.stats().statements == statements {
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+            statements = world.store.stats().statements;
+        }
+    };
+    soon("it looks when it is woken", looked).await;
+    assert_eq!(committed(&world, "claim_messages"), before);
+    stop.cancel();
+    soon("the consumer ends", running).await.unwrap().unwrap();
 }

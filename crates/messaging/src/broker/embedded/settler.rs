@@ -1,9 +1,11 @@
 //! Writes down how messages ended, all that are waiting for it in one transaction.
 
 use std::collections::HashSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use gatepost_storage::outbox::Held;
 use gatepost_storage::{Store, dead_letters, handled};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +18,8 @@ use crate::{DeadReason, Error};
 
 /// Messages settled by one transaction at most.
 const BATCH: usize = 512;
+/// The name of the transaction in which a consumer's hook runs.
+const BURY: &str = "bury_message";
 /// How often a settlement is tried while the database is away. The leases run out before the last try, so
 /// what is given up here is handled again, not lost.
 const TRIES: u32 = 10;
@@ -91,7 +95,11 @@ impl Task {
                             detail,
                             counted,
                         };
-                        let _ = answer.send(self.bury(held, verdict, hook).await);
+                        let buried = AssertUnwindSafe(self.bury(held, verdict, hook))
+                            .catch_unwind()
+                            .await;
+                        let buried = buried.unwrap_or(Err(gatepost_storage::Error::Panicked(BURY).into()));
+                        let _ = answer.send(buried);
                     }
                     (verdict, _) => {
                         waiting.push((held.id, answer));
@@ -166,7 +174,7 @@ impl Task {
         }
         let (hook, queue) = (Arc::clone(hook), Arc::clone(&self.queue));
         self.store
-            .run_tx("bury_message", move |tx| {
+            .run_tx(BURY, move |tx| {
                 let (hook, queue, verdict) = (Arc::clone(&hook), Arc::clone(&queue), verdict.clone());
                 Box::pin(async move {
                     let mut work = Work::default();
