@@ -87,6 +87,11 @@ pub async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers:
         header::X_CONTENT_TYPE_OPTIONS,
         HeaderValue::from_static("nosniff"),
     );
+    // The mark carries its two colours inside itself.
+    head.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+    );
     if let Ok(etag) = HeaderValue::try_from(etag) {
         head.insert(header::ETAG, etag);
     }
