@@ -16,7 +16,9 @@ pub async fn insert(
     admin: &AdminRow,
     expires_at: Timestamp,
 ) -> Result<bool, Error> {
-    let Some(password) = &admin.password_hash else { return Ok(false) };
+    let Some(password) = &admin.password_hash else {
+        return Ok(false);
+    };
     let now = tx.now();
     execute!(tx, "DELETE FROM {admin_sessions} WHERE expires_at <= $1", now)?;
     let rows = execute!(
@@ -42,14 +44,26 @@ pub async fn find_living(tx: &mut Tx<'_>, cookie_hash: &[u8; 32]) -> Result<Opti
         cookie_hash.as_slice(),
         now
     )?;
-    let Some((admin_id, opened_with)) = row else { return Ok(None) };
+    let Some((admin_id, opened_with)) = row else {
+        return Ok(None);
+    };
     let admin = crate::admins::by_id(tx, admin_id).await?;
-    Ok(admin.filter(|admin| admin.password_hash.as_deref().map(digest).is_some_and(|now| now == opened_with)))
+    Ok(admin.filter(|admin| {
+        admin
+            .password_hash
+            .as_deref()
+            .map(digest)
+            .is_some_and(|now| now == opened_with)
+    }))
 }
 
 /// Ends a session; `false` if there was none.
 pub async fn delete(tx: &mut Tx<'_>, cookie_hash: &[u8; 32]) -> Result<bool, Error> {
-    Ok(execute!(tx, "DELETE FROM {admin_sessions} WHERE cookie_hash = $1", cookie_hash.as_slice())? == 1)
+    Ok(execute!(
+        tx,
+        "DELETE FROM {admin_sessions} WHERE cookie_hash = $1",
+        cookie_hash.as_slice()
+    )? == 1)
 }
 
 /// Ends what has expired as of `now`; how many.

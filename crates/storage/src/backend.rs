@@ -41,6 +41,23 @@ impl Reader {
     }
 }
 
+/// Makes the database's file if it is not there, readable by its owner alone. SQLite gives its journal
+/// and its shared memory the same mode.
+fn make_private(file: &Path) -> Result<(), Error> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(Error::Folder {
+            path: PathBuf::from(file),
+            source,
+        }),
+    }
+}
+
 impl Backend {
     /// Opens `sqlite://PATH` or `postgres://...` with pools of its own.
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Self, Error> {
@@ -69,6 +86,7 @@ impl Backend {
                 source,
             })?;
         }
+        make_private(parsed.get_filename())?;
         let base = parsed
             .create_if_missing(true)
             .foreign_keys(true)

@@ -21,10 +21,10 @@ pub enum Error {
     /// The URL is none that the store understands.
     #[error("storage.url can't be used: {0}")]
     Url(String),
-    /// The folder of the SQLite file can't be made or written.
-    #[error("the folder {path} can't be used: {source}")]
+    /// The SQLite file or its folder can't be made or written.
+    #[error("{path} can't be written: {source}")]
     Folder {
-        /// The folder.
+        /// The file or folder.
         path: PathBuf,
         /// Why.
         source: std::io::Error,

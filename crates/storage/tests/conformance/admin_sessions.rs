@@ -26,12 +26,16 @@ async fn open(store: &Store, admin: Uuid) -> bool {
 }
 
 async fn whose(store: &Store) -> Option<Uuid> {
-    let found = store.read("find", |tx| Box::pin(async move { admin_sessions::find_living(tx, &COOKIE).await }));
+    let found = store.read("find", |tx| {
+        Box::pin(async move { admin_sessions::find_living(tx, &COOKIE).await })
+    });
     found.await.unwrap().map(|admin| admin.id)
 }
 
 async fn password(store: &Store, admin: Uuid, hash: &'static str) {
-    let set = store.run_tx("set", move |tx| Box::pin(async move { admins::set_password(tx, admin, hash).await }));
+    let set = store.run_tx("set", move |tx| {
+        Box::pin(async move { admins::set_password(tx, admin, hash).await })
+    });
     assert!(set.await.unwrap());
 }
 
@@ -40,10 +44,15 @@ async fn a_session_dies_by_time_by_logout_and_with_its_password(db: Database) {
     let store = db.store_with(clock.clock()).await;
     let admin = new_id(store.now());
     store
-        .run_tx("insert", move |tx| Box::pin(async move { admins::insert(tx, admin, "a@b.example", "a@b.example").await }))
+        .run_tx("insert", move |tx| {
+            Box::pin(async move { admins::insert(tx, admin, "a@b.example", "a@b.example").await })
+        })
         .await
         .unwrap();
-    assert!(!open(&store, admin).await, "nobody is logged in without a password");
+    assert!(
+        !open(&store, admin).await,
+        "nobody is logged in without a password"
+    );
 
     password(&store, admin, "first").await;
     assert!(open(&store, admin).await);
@@ -51,7 +60,11 @@ async fn a_session_dies_by_time_by_logout_and_with_its_password(db: Database) {
     password(&store, admin, "second").await;
     assert_eq!(whose(&store).await, None);
 
-    let delete = || store.run_tx("delete", |tx| Box::pin(async move { admin_sessions::delete(tx, &COOKIE).await }));
+    let delete = || {
+        store.run_tx("delete", |tx| {
+            Box::pin(async move { admin_sessions::delete(tx, &COOKIE).await })
+        })
+    };
     assert!(delete().await.unwrap());
     assert!(!delete().await.unwrap());
     assert!(open(&store, admin).await);
@@ -59,6 +72,11 @@ async fn a_session_dies_by_time_by_logout_and_with_its_password(db: Database) {
     assert_eq!(whose(&store).await, Some(admin));
     clock.advance(Duration::from_secs(1));
     assert_eq!(whose(&store).await, None);
-    let sweep = store.run_tx("sweep", |tx| Box::pin(async move { let now = tx.now(); admin_sessions::sweep(tx, now).await }));
+    let sweep = store.run_tx("sweep", |tx| {
+        Box::pin(async move {
+            let now = tx.now();
+            admin_sessions::sweep(tx, now).await
+        })
+    });
     assert_eq!(sweep.await.unwrap(), 1);
 }

@@ -35,7 +35,9 @@ async fn of_sixteen_who_use_a_link_one_wins(db: Database) {
         let store = store.clone();
         callers.spawn(async move {
             store
-                .run_tx("take", |tx| Box::pin(async move { admins::take_link(tx, b"hash").await }))
+                .run_tx("take", |tx| {
+                    Box::pin(async move { admins::take_link(tx, b"hash").await })
+                })
                 .await
                 .unwrap()
         });

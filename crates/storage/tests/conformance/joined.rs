@@ -90,3 +90,25 @@ async fn what_woke_in_a_joined_transaction_is_heard_after_its_commit() {
         .await
         .expect("woken");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_file_and_what_lies_beside_it_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let db = Database::sqlite();
+    let store = db.store().await;
+    store
+        .run_tx("any", |tx| {
+            Box::pin(async move { settings::put(tx, "k", "v").await })
+        })
+        .await
+        .unwrap();
+    let folder = std::path::Path::new(db.url.trim_start_matches("sqlite://"))
+        .parent()
+        .unwrap();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap();
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", file.path().display());
+    }
+}

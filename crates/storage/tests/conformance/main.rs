@@ -3,8 +3,8 @@
 
 mod accounts;
 mod admin_sessions;
-mod api_keys;
 mod admins;
+mod api_keys;
 mod databases;
 mod joined;
 mod migrations;
