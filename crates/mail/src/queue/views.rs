@@ -41,8 +41,8 @@ pub struct Delivery {
 /// Something that happened to a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryEvent {
-    /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `replayed`, or the
-    /// state it ended in.
+    /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `held_back`,
+    /// `replayed`, or the state it ended in.
     pub event: String,
     /// What the mail server said, or why.
     pub detail: Option<String>,

@@ -42,7 +42,10 @@ pub struct TransportSetup<'a> {
 /// A letter at the door, to one recipient.
 pub(crate) struct Parcel<'a> {
     pub(crate) id: Uuid,
-    #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "only a mail server is told"))]
+    #[cfg_attr(
+        not(feature = "smtp"),
+        expect(dead_code, reason = "only a mail server is told")
+    )]
     pub(crate) from: &'a EmailAddress,
     pub(crate) to: &'a EmailAddress,
     pub(crate) message: &'a [u8],
@@ -87,7 +90,10 @@ impl Transport {
 
     /// Hands a letter over; `before_dot` as in [`Smtp::deliver`](super::smtp::Smtp::deliver). Files and
     /// captured mail know a letter by its id, so the same one twice is one, and they ask nothing.
-    #[cfg_attr(not(feature = "smtp"), expect(unused_variables, reason = "only a mail server is sent a dot"))]
+    #[cfg_attr(
+        not(feature = "smtp"),
+        expect(unused_variables, reason = "only a mail server is sent a dot")
+    )]
     pub(crate) async fn deliver<F>(&self, parcel: Parcel<'_>, before_dot: F) -> Result<Accepted, SendError>
     where
         F: AsyncFnOnce() -> bool,
@@ -104,7 +110,10 @@ impl Transport {
     }
 
     /// Ends what is open, politely.
-    #[cfg_attr(not(feature = "smtp"), expect(clippy::unused_async, reason = "only mail servers are told goodbye"))]
+    #[cfg_attr(
+        not(feature = "smtp"),
+        expect(clippy::unused_async, reason = "only mail servers are told goodbye")
+    )]
     pub async fn close(&self) {
         match &self.0 {
             Kind::Capture(_) | Kind::File(_) => {}

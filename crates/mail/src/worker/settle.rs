@@ -107,9 +107,6 @@ impl Desk {
 
     /// Writes it down, in one transaction with what the queue is told.
     pub(super) async fn settle(&self, job: &Job, ack: &Ack, end: End, dot_noted: bool) -> Outcome {
-        if matches!(end, End::HeldBack) {
-            return Outcome::Later("the letter's lease was lost".to_owned(), Duration::from_secs(1));
-        }
         self.report(job, &end);
         #[cfg(feature = "testing")]
         if matches!(end, End::Sent(_)) {
@@ -156,18 +153,9 @@ impl Desk {
     }
 
     async fn settle_in(&self, tx: &mut Tx<'_>, note: &Note) -> Result<Outcome, MailError> {
-        if let End::Sent(accepted) = &note.end {
-            let reply = note.masked(&format!("{} {}", accepted.code, accepted.text));
-            if deliveries::set_sent(tx, note.id, &reply).await? {
-                delivery_events::note(tx, note.id, "sent", Some(&reply)).await?;
-                if let Some(intent) = &note.intent {
-                    self.accounts.sent(tx, intent, note.message_id).await?;
-                }
-            }
-            note.ack.done_in(tx).await?;
-            return Ok(Outcome::Done);
-        }
-        let ending = note.ending(tx.now());
+        let Some(ending) = note.ending(tx.now()) else {
+            return self.sent_in(tx, note).await;
+        };
         let settled = Settled {
             state: ending.state,
             counts: ending.counts,
@@ -186,6 +174,21 @@ impl Desk {
         delivery_events::note(tx, note.id, ending.event, Some(&ending.why)).await?;
         note.ack.settle_in(tx, &ending.outcome).await?;
         Ok(ending.outcome)
+    }
+
+    async fn sent_in(&self, tx: &mut Tx<'_>, note: &Note) -> Result<Outcome, MailError> {
+        let reply = note.masked(match &note.end {
+            End::Sent(accepted) => format!("{} {}", accepted.code, accepted.text),
+            _ => String::new(),
+        });
+        if deliveries::set_sent(tx, note.id, &reply).await? {
+            delivery_events::note(tx, note.id, "sent", Some(&reply)).await?;
+            if let Some(intent) = &note.intent {
+                self.accounts.sent(tx, intent, note.message_id).await?;
+            }
+        }
+        note.ack.done_in(tx).await?;
+        Ok(Outcome::Done)
     }
 
     /// One line in the log, and the counts.
@@ -241,41 +244,55 @@ struct Ending {
 }
 
 impl Note {
-    fn masked(&self, text: &str) -> String {
-        text.replace(&self.masked.0, &self.masked.1)
+    fn masked(&self, text: impl AsRef<str>) -> String {
+        text.as_ref().replace(&self.masked.0, &self.masked.1)
     }
 
-    fn ending(&self, now: Timestamp) -> Ending {
-        let later = |why: &str, next: Timestamp| {
-            Outcome::Later(why.to_owned(), next.since(now).max(Duration::from_millis(1)))
-        };
+    /// How the start ended; none if the letter was taken.
+    fn ending(&self, now: Timestamp) -> Option<Ending> {
+        let held_back = "the final dot was held back: the lease was lost, or the dot could not be noted";
         let (state, event, why, counts, unanswered, next) = match &self.end {
+            End::Sent(_) => return None,
             End::Deferred {
                 why,
                 next: Some(next),
                 unanswered,
             } => {
                 let event = if *unanswered { "unanswered" } else { "deferred" };
-                ("deferred", event, why, true, *unanswered, Some(*next))
+                ("deferred", event, why.as_str(), true, *unanswered, Some(*next))
             }
-            End::Fault { why, next } => ("deferred", "server_fault", why, false, false, Some(*next)),
+            End::Fault { why, next } => (
+                "deferred",
+                "server_fault",
+                why.as_str(),
+                false,
+                false,
+                Some(*next),
+            ),
+            End::HeldBack => (
+                "deferred",
+                "held_back",
+                held_back,
+                false,
+                false,
+                Some(now + Duration::from_secs(1)),
+            ),
             End::Deferred {
                 why,
                 next: None,
                 unanswered,
-            } => ("failed", "failed", why, true, *unanswered, None),
-            End::Refused(why) | End::Unsendable(why) => ("failed", "failed", why, true, false, None),
-            End::Unknown(why) => ("unknown", "unknown", why, true, true, None),
-            End::Sent(_) | End::HeldBack => unreachable!("settled before"),
+            } => ("failed", "failed", why.as_str(), true, *unanswered, None),
+            End::Refused(why) | End::Unsendable(why) => ("failed", "failed", why.as_str(), true, false, None),
+            End::Unknown(why) => ("unknown", "unknown", why.as_str(), true, true, None),
         };
         let why = self.masked(why);
         let outcome = match (&self.end, next) {
-            (_, Some(next)) => later(&why, next),
+            (_, Some(next)) => Outcome::Later(why.clone(), next.since(now).max(Duration::from_millis(1))),
             // The server's last word about this reader: the ledger keeps it, nobody needs the content.
             (End::Refused(_), _) => Outcome::Done,
             _ => Outcome::Fail(format!("{state}: {why}")),
         };
-        Ending {
+        Some(Ending {
             state,
             event,
             why,
@@ -283,6 +300,6 @@ impl Note {
             unanswered,
             next,
             outcome,
-        }
+        })
     }
 }

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use gatepost_mail::letter::Notification;
 use gatepost_mail::wire::MailRequest;
 use gatepost_mail::{Idempotency, ListFilter, MailError};
 use serde_json::json;
+use sqlx::Connection;
 
 use crate::databases::{Database, on_both};
 use crate::rig::{Rig, address, message};
 
 on_both!(
     it_exists_if_and_only_if_the_transaction_does,
+    a_transaction_of_the_users_own,
     one_key_one_letter,
     what_cannot_be_sent_is_refused_at_once,
     lists_and_sweeps,
@@ -36,6 +39,43 @@ async fn it_exists_if_and_only_if_the_transaction_does(db: Database) {
     );
 }
 
+async fn a_transaction_of_the_users_own(db: Database) {
+    let rig = Rig::new(db).await;
+    for commit in [false, true] {
+        let letter = Notification {
+            title: "T".into(),
+            message: "M".into(),
+        };
+        if rig.db.url.starts_with("postgres") {
+            let mut conn = sqlx::PgConnection::connect(&rig.db.url).await.unwrap();
+            let mut tx = conn.begin().await.unwrap();
+            rig.mailer
+                .enqueue(&mut *tx, &address("ok"), "uk", &letter)
+                .await
+                .unwrap();
+            if commit {
+                tx.commit().await.unwrap();
+            } else {
+                tx.rollback().await.unwrap();
+            }
+        } else {
+            let mut conn = sqlx::SqliteConnection::connect(&rig.db.url).await.unwrap();
+            let mut tx = conn.begin().await.unwrap();
+            rig.mailer
+                .enqueue(&mut *tx, &address("ok"), "uk", &letter)
+                .await
+                .unwrap();
+            if commit {
+                tx.commit().await.unwrap();
+            } else {
+                tx.rollback().await.unwrap();
+            }
+        }
+        rig.work().await;
+        assert_eq!(rig.sink.received().len(), usize::from(commit));
+    }
+}
+
 async fn one_key_one_letter(db: Database) {
     let rig = Rig::new(db).await;
     let key = |scope: &str| {
@@ -55,14 +95,14 @@ async fn one_key_one_letter(db: Database) {
     assert!(
         !rig.try_enqueue(message("ok"), key("another app"))
             .await
-            .unwrap()
+            .unwrap();
             .repeated
     );
     rig.clock.advance(Duration::from_hours(25));
     assert!(
         !rig.try_enqueue(message("other"), key("app"))
             .await
-            .unwrap()
+            .unwrap();
             .repeated
     );
     rig.work().await;
