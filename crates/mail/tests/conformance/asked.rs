@@ -95,14 +95,14 @@ async fn one_key_one_letter(db: Database) {
     assert!(
         !rig.try_enqueue(message("ok"), key("another app"))
             .await
-            .unwrap();
+            .unwrap()
             .repeated
     );
     rig.clock.advance(Duration::from_hours(25));
     assert!(
         !rig.try_enqueue(message("other"), key("app"))
             .await
-            .unwrap();
+            .unwrap()
             .repeated
     );
     rig.work().await;
