@@ -196,7 +196,10 @@ impl State {
         let now = self.store.now();
         let news = {
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-            let news = rows.into_iter().fold(false, |news, row| view.add(row) || news);
+            let mut news = false;
+            for row in rows {
+                news |= view.add(row);
+            }
             view.tidy(now);
             news
         };
