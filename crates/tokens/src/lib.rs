@@ -46,7 +46,9 @@
 //! # What is where
 //! [`Tokens`] makes ([`create`](Tokens::create), [`mint`](Tokens::mint)) and checks ([`check`](Tokens::check),
 //! [`check_any`](Tokens::check_any)); [`Keys`] holds the secret; [`purpose!`] and [`PurposeSpec`] say what a token
-//! is for; [`Refused`] says why one does not count.
+//! is for; [`Refused`] says why one does not count. With `store`, `TokenService` does the rest: `verify` uses a token
+//! up, `start_session` and `refresh` keep sessions, `revoke_all` ends everything a subject holds, `check_access` asks
+//! memory only. `docs/tokens.md` has the rules and the formats.
 
 #[cfg(feature = "axum")]
 mod bearer;

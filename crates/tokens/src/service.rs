@@ -19,6 +19,37 @@ use crate::tokens::Tokens;
 ///
 /// What takes a connection joins the caller's transaction: it holds if that commits. Functions that end in `_in`
 /// take a [`Tx`]; their namesakes take any connection of the store's kind of database.
+///
+/// ```
+/// use gatepost_storage::{Set, Store, StoreOptions};
+/// use gatepost_tokens::{Activate, Keys, Refused, TokenService, Tokens};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let url = format!("sqlite://{}/gatepost.db", folder.path().display());
+/// let store = Store::open(&url, StoreOptions::default()).await?;
+/// store.migrate(&[Set::Tokens]).await?;
+/// let keys = Keys::from_secret("0123456789abcdef0123456789abcdef")?;
+/// let service = TokenService::new(Tokens::new(keys), &store);
+///
+/// let link = service.create::<Activate>(42).await?.raw;
+/// let press = || {
+///     let (service, link) = (service.clone(), link.clone());
+///     store.run_tx("activate", move |tx| {
+///         let (service, link) = (service.clone(), link.clone());
+///         Box::pin(async move {
+///             let user: i64 = service.verify_in::<Activate>(tx, &link).await?.subject()?;
+///             // ... and here, in the same transaction, what the token permits.
+///             Ok::<_, Refused>(user)
+///         })
+///     })
+/// };
+/// assert_eq!(press().await?, 42);
+/// assert_eq!(press().await.unwrap_err(), Refused::Used);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenService {
     pub(crate) tokens: Tokens,
@@ -29,7 +60,8 @@ pub struct TokenService {
 }
 
 impl TokenService {
-    /// Over this store, whose clock the tokens go by from here on: all instances agree on it.
+    /// Over this store, whose clock the tokens go by from here on: all instances agree on it. Call it where a Tokio
+    /// runtime runs: on PostgreSQL it listens for other instances' revocations.
     pub fn new(tokens: Tokens, store: &Store) -> Self {
         let clock = store.clone();
         Self {

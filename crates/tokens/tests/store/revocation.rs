@@ -126,15 +126,13 @@ async fn while_the_view_is_fresh_no_check_asks_the_database(db: Database) {
     let grant = at.login("u").await;
     let grant = at.granted(&grant.refresh).await;
     at.service.check_access(&grant.access).await.unwrap();
-    let (before, began) = (at.store.stats().statements, Instant::now());
+    let before = at.store.stats().statements;
     for _ in 0..200 {
         at.service.check_access(&grant.access).await.unwrap();
     }
+    // Hearing of other instances for the first time, or a second that passed, is worth a reading.
     let asked = at.store.stats().statements - before;
-    assert!(
-        asked == 0 || began.elapsed() > Duration::from_millis(900),
-        "{asked} statements"
-    );
+    assert!(asked <= 3, "{asked} statements for 200 checks");
 }
 
 async fn all_who_wait_share_one_reading(db: Database) {
