@@ -4,6 +4,7 @@
 //! that is dropped or times out takes its connection with it: handed on half-way, it would give
 //! the next letter the answers meant for this one.
 
+mod line;
 mod reply;
 mod session;
 mod spec;

@@ -7,10 +7,10 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::ExposeSecret;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
+use super::line::{Line, Offers, Step, server, transparent, within, words};
 use super::reply::Reply;
 use super::spec::{SmtpSpec, Timeouts, TlsMode};
 use super::tls::Connector;
@@ -30,32 +30,6 @@ pub(super) struct Session {
     // False from the first byte of a dialogue to its clean end.
     clean: bool,
 }
-
-/// What the server said it can do.
-#[derive(Debug, Default, Clone)]
-struct Offers {
-    pipelining: bool,
-    start_tls: bool,
-    utf8: bool,
-    // The mechanisms of AUTH, upper case.
-    auth: Vec<String>,
-}
-
-impl Offers {
-    fn takes(&self, mechanism: &str) -> bool {
-        self.auth.iter().any(|offered| offered == mechanism)
-    }
-}
-
-/// Reads replies and writes commands, each in its time.
-struct Line<S> {
-    stream: BufReader<S>,
-    // A reply did not come, or was 421: nothing more is to be said.
-    broken: bool,
-}
-
-/// What a step of the dialogue gave: a reply, or what broke.
-type Step = Result<Reply, io::Error>;
 
 impl Session {
     /// Connects, encrypts as asked and logs in. Every failure here is the server's fault.
@@ -306,91 +280,6 @@ impl Session {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
-    fn new(stream: S) -> Self {
-        Self {
-            stream: BufReader::new(stream),
-            broken: false,
-        }
-    }
-
-    async fn greeting(&mut self, limits: &Timeouts) -> Result<(), SendError> {
-        let reply = self
-            .reply(limits.greeting)
-            .await
-            .map_err(server(Phase::Greeting))?;
-        if reply.is_positive() {
-            Ok(())
-        } else {
-            Err(SendError::Server {
-                phase: Phase::Greeting,
-                detail: reply.text(),
-            })
-        }
-    }
-
-    async fn hello(&mut self, name: &str, limits: &Timeouts) -> Result<Offers, SendError> {
-        let reply = self
-            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.command)
-            .await?;
-        let mut offers = Offers::default();
-        for line in reply.lines.iter().skip(1) {
-            let line = line.to_ascii_uppercase();
-            let mut words = line.split([' ', '=']);
-            match words.next() {
-                Some("PIPELINING") => offers.pipelining = true,
-                Some("STARTTLS") => offers.start_tls = true,
-                Some("SMTPUTF8") => offers.utf8 = true,
-                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
-                _ => {}
-            }
-        }
-        Ok(offers)
-    }
-
-    async fn expect_positive(
-        &mut self,
-        command: &str,
-        phase: Phase,
-        limit: Duration,
-    ) -> Result<Reply, SendError> {
-        let reply = self.say(command, limit).await.map_err(server(phase))?;
-        if reply.is_positive() {
-            Ok(reply)
-        } else {
-            Err(SendError::Server {
-                phase,
-                detail: reply.text(),
-            })
-        }
-    }
-
-    async fn say(&mut self, command: &str, limit: Duration) -> Step {
-        self.write(command, limit).await?;
-        self.reply(limit).await
-    }
-
-    async fn reply(&mut self, limit: Duration) -> Step {
-        let reply = within(limit, Reply::read(&mut self.stream)).await;
-        self.broken |= reply.as_ref().map_or(true, Reply::is_closing);
-        reply
-    }
-
-    async fn write(&mut self, text: &str, limit: Duration) -> io::Result<()> {
-        self.write_bytes(text.as_bytes(), limit).await
-    }
-
-    async fn write_bytes(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        let written = within(limit, async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        })
-        .await;
-        self.broken |= written.is_err();
-        written
-    }
-}
-
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
@@ -398,27 +287,6 @@ impl fmt::Debug for Session {
             .field("clean", &self.clean)
             .finish_non_exhaustive()
     }
-}
-
-async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match timeout(limit, work).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no answer within {} s", limit.as_secs_f32()),
-        )),
-    }
-}
-
-fn server(phase: Phase) -> impl FnOnce(io::Error) -> SendError {
-    move |error| SendError::Server {
-        phase,
-        detail: words(&error),
-    }
-}
-
-fn words(error: &io::Error) -> String {
-    error.to_string()
 }
 
 /// The reply to `MAIL`: whatever is wrong there is about us and the server, not about a reader.
@@ -465,48 +333,5 @@ fn literal(ip: std::net::IpAddr) -> String {
     match ip {
         std::net::IpAddr::V4(ip) => format!("[{ip}]"),
         std::net::IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
-    }
-}
-
-/// The content as it goes over the line: every line ends with CRLF and none begins with a lone dot
-/// (RFC 5321 4.5.2). A bare CR or LF would let content end the letter on some servers.
-fn transparent(message: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(message.len() + 64);
-    let mut at_start = true;
-    let mut bytes = message.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' | b'\n' => {
-                if byte == b'\r' {
-                    bytes.next_if_eq(&b'\n');
-                }
-                out.extend_from_slice(b"\r\n");
-                at_start = true;
-            }
-            _ => {
-                if at_start && byte == b'.' {
-                    out.push(b'.');
-                }
-                out.push(byte);
-                at_start = false;
-            }
-        }
-    }
-    if !at_start {
-        out.extend_from_slice(b"\r\n");
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::transparent;
-
-    #[test]
-    fn content_cannot_end_the_letter() {
-        assert_eq!(transparent(b"a\r\n.\r\nb"), b"a\r\n..\r\nb\r\n");
-        assert_eq!(transparent(b"a\n.\nb\r\r.c"), b"a\r\n..\r\nb\r\n\r\n..c\r\n");
-        assert_eq!(transparent(b".\r\n"), b"..\r\n");
-        assert_eq!(transparent(b""), b"");
     }
 }

@@ -1,0 +1,186 @@
+//! One line to a mail server: commands out, replies in, each in its time.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+use super::reply::Reply;
+use super::spec::Timeouts;
+use crate::transport::{Phase, SendError};
+
+/// What the server said it can do.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Offers {
+    pub(super) pipelining: bool,
+    pub(super) start_tls: bool,
+    pub(super) utf8: bool,
+    // The mechanisms of AUTH, upper case.
+    auth: Vec<String>,
+}
+
+impl Offers {
+    pub(super) fn takes(&self, mechanism: &str) -> bool {
+        self.auth.iter().any(|offered| offered == mechanism)
+    }
+}
+
+/// Reads replies and writes commands, each in its time.
+pub(super) struct Line<S> {
+    pub(super) stream: BufReader<S>,
+    // A reply did not come, or was 421: nothing more is to be said.
+    pub(super) broken: bool,
+}
+
+/// What a step of the dialogue gave: a reply, or what broke.
+pub(super) type Step = Result<Reply, io::Error>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            broken: false,
+        }
+    }
+
+    pub(super) async fn greeting(&mut self, limits: &Timeouts) -> Result<(), SendError> {
+        let reply = self
+            .reply(limits.greeting)
+            .await
+            .map_err(server(Phase::Greeting))?;
+        if reply.is_positive() {
+            Ok(())
+        } else {
+            Err(SendError::Server {
+                phase: Phase::Greeting,
+                detail: reply.text(),
+            })
+        }
+    }
+
+    pub(super) async fn hello(&mut self, name: &str, limits: &Timeouts) -> Result<Offers, SendError> {
+        let reply = self
+            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.command)
+            .await?;
+        let mut offers = Offers::default();
+        for line in reply.lines.iter().skip(1) {
+            let line = line.to_ascii_uppercase();
+            let mut words = line.split([' ', '=']);
+            match words.next() {
+                Some("PIPELINING") => offers.pipelining = true,
+                Some("STARTTLS") => offers.start_tls = true,
+                Some("SMTPUTF8") => offers.utf8 = true,
+                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        Ok(offers)
+    }
+
+    pub(super) async fn expect_positive(
+        &mut self,
+        command: &str,
+        phase: Phase,
+        limit: Duration,
+    ) -> Result<Reply, SendError> {
+        let reply = self.say(command, limit).await.map_err(server(phase))?;
+        if reply.is_positive() {
+            Ok(reply)
+        } else {
+            Err(SendError::Server {
+                phase,
+                detail: reply.text(),
+            })
+        }
+    }
+
+    pub(super) async fn say(&mut self, command: &str, limit: Duration) -> Step {
+        self.write(command, limit).await?;
+        self.reply(limit).await
+    }
+
+    pub(super) async fn reply(&mut self, limit: Duration) -> Step {
+        let reply = within(limit, Reply::read(&mut self.stream)).await;
+        self.broken |= reply.as_ref().map_or(true, Reply::is_closing);
+        reply
+    }
+
+    pub(super) async fn write(&mut self, text: &str, limit: Duration) -> io::Result<()> {
+        self.write_bytes(text.as_bytes(), limit).await
+    }
+
+    pub(super) async fn write_bytes(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
+        let written = within(limit, async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        })
+        .await;
+        self.broken |= written.is_err();
+        written
+    }
+}
+
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no answer within {} s", limit.as_secs_f32()),
+        )),
+    }
+}
+
+pub(super) fn server(phase: Phase) -> impl FnOnce(io::Error) -> SendError {
+    move |error| SendError::Server {
+        phase,
+        detail: words(&error),
+    }
+}
+
+pub(super) fn words(error: &io::Error) -> String {
+    error.to_string()
+}
+
+/// The content as it goes over the line: every line ends with CRLF and none begins with a lone dot
+/// (RFC 5321 4.5.2). A bare CR or LF would let content end the letter on some servers.
+pub(super) fn transparent(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 64);
+    let mut at_start = true;
+    let mut bytes = message.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\r' | b'\n' => {
+                if byte == b'\r' {
+                    bytes.next_if_eq(&b'\n');
+                }
+                out.extend_from_slice(b"\r\n");
+                at_start = true;
+            }
+            _ => {
+                if at_start && byte == b'.' {
+                    out.push(b'.');
+                }
+                out.push(byte);
+                at_start = false;
+            }
+        }
+    }
+    if !at_start {
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::transparent;
+
+    #[test]
+    fn content_cannot_end_the_letter() {
+        assert_eq!(transparent(b"a\r\n.\r\nb"), b"a\r\n..\r\nb\r\n");
+        assert_eq!(transparent(b"a\n.\nb\r\r.c"), b"a\r\n..\r\nb\r\n\r\n..c\r\n");
+        assert_eq!(transparent(b".\r\n"), b"..\r\n");
+        assert_eq!(transparent(b""), b"");
+    }
+}
