@@ -25,7 +25,7 @@ pub(crate) use on_both;
 
 /// Where a test's tables are: a file of its own, or a schema of its own.
 pub(crate) struct Database {
-    url: String,
+    pub(crate) url: String,
     schema: String,
     _folder: Option<tempfile::TempDir>,
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod databases;
+mod joined;
 mod one_time;
 mod refresh;
 mod revocation;

@@ -25,7 +25,7 @@ on_both!(
     news_are_told_to_who_holds_something_open,
 );
 
-async fn refused_soon(at: &Instance, access: &str) {
+pub(crate) async fn refused_soon(at: &Instance, access: &str) {
     let began = Instant::now();
     while at.service.check_access(access).await.err() != Some(Refused::Revoked) {
         assert!(
