@@ -4,13 +4,18 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use gatepost_mail::seal::Sealer;
+use gatepost_mail::{Mailer, MailerSettings, Sender, Site, Templates};
+use gatepost_messaging::{Broker, Outbox, Topology};
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
+use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
+use crate::accounts::{jobs, work};
 use crate::cache::Limits;
 use crate::config::{self, Config, Migrate};
+use crate::http::pages::{PageError, Pages};
 use crate::lifecycle::Lifecycle;
 
 /// The program, built and not yet serving. Cheap to clone; all clones are the same.
@@ -23,6 +28,16 @@ pub struct Parts {
     pub config: Config,
     /// What it remembers.
     pub store: Store,
+    /// Tokens, sessions, and what is revoked.
+    pub tokens: TokenService,
+    /// Takes letters.
+    pub mailer: Mailer,
+    /// Takes messages.
+    pub outbox: Outbox,
+    /// Gives messages to those who handle them.
+    pub broker: Broker,
+    /// The hosted pages.
+    pub pages: Pages,
     /// Seals what waits in a queue; hashes addresses for limits.
     pub sealer: Sealer,
     /// Passwords, slowly.
@@ -64,6 +79,27 @@ pub enum BuildError {
     /// The secret does not do for sealing.
     #[error("tokens.secret cannot be used: {0}")]
     Seal(#[from] gatepost_mail::seal::SealError),
+    /// The secret does not do for signing.
+    #[error("tokens.secret cannot be used: {0}")]
+    Keys(#[from] gatepost_tokens::KeyError),
+    /// A purpose of the configuration is not possible.
+    #[error("tokens.purposes: {0}")]
+    Purpose(#[from] gatepost_tokens::PurposeError),
+    /// The database knows another secret.
+    #[error(transparent)]
+    OtherSecret(#[from] gatepost_tokens::SecretError),
+    /// A template does not render.
+    #[error("mail.templates_dir: {0}")]
+    Templates(#[from] gatepost_mail::Error),
+    /// `mail.from` is no sender.
+    #[error("mail.from: {0}")]
+    From(#[from] gatepost_mail::AddressError),
+    /// A page does not render.
+    #[error(transparent)]
+    Pages(#[from] PageError),
+    /// The queues could not be declared.
+    #[error(transparent)]
+    Queues(#[from] gatepost_messaging::Error),
     /// The database could not be opened or brought up to date.
     #[error(transparent)]
     Storage(#[from] gatepost_storage::Error),
@@ -98,28 +134,44 @@ impl App {
         let secret = config::load_or_make_secret(&config)?;
         let store = open_store(&config, wiring.clock).await?;
         let sealer = Sealer::new(&secret, &config.tokens.previous_secrets)?;
+        let tokens = token_service(&config, &secret, &store)?;
+        let from: Sender = config.mail.from.parse()?;
+        let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
+        let mailer = mailer(&config, from, &site, &store, &sealer)?;
+        let broker = Broker::embedded(&store);
+        broker.declare(&Topology::new().queue(jobs::QUEUE, work::queue))?;
         let limits = if config.limits_enabled {
             Limits::memory(limits_key(&secret))
         } else {
             Limits::off()
         };
-        let policy = Policy::new(
-            config.accounts.min_password_length,
-            &["gatepost", host(config.http.public_url.as_str())],
-        );
-        let lifecycle = Lifecycle::default();
-        if is_migrated(&config, &store).await? {
-            lifecycle.set_migrated();
-        }
-        Ok(Self(Arc::new(Parts {
-            store,
-            sealer,
+        let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
+        let app = Self(Arc::new(Parts {
+            outbox: Outbox::new(&store),
+            pages: Pages::new()?.with_site(&site),
+            policy: Policy::new(config.accounts.min_password_length, &service),
             hasher: Hasher::for_this_machine(wiring.hash_cost),
-            policy,
-            limits,
-            lifecycle,
+            lifecycle: Lifecycle::default(),
             config,
-        })))
+            store,
+            tokens,
+            mailer,
+            broker,
+            sealer,
+            limits,
+        }));
+        app.become_ready().await?;
+        Ok(app)
+    }
+
+    /// Bring the database up to date where that is ours to do, and make sure that it knows our secret. Where
+    /// the database is not up to date the program is built all the same, says so at `/readyz`, and looks again.
+    pub(crate) async fn become_ready(&self) -> Result<bool, BuildError> {
+        if !self.lifecycle.is_migrated() && is_migrated(&self.config, &self.store).await? {
+            self.tokens.claim_secret().await?;
+            self.lifecycle.set_migrated();
+        }
+        Ok(self.lifecycle.is_migrated())
     }
 
     /// The time, as everything here sees it.
@@ -140,6 +192,50 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, gatepost_sto
         clock,
     };
     Store::open(config.storage.url().expose_secret(), options).await
+}
+
+fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Result<TokenService, BuildError> {
+    let mut keys = Keys::from_secret(secret.expose_secret())?;
+    for previous in &config.tokens.previous_secrets {
+        keys = keys.with_previous(previous.expose_secret())?;
+    }
+    let mut tokens = Tokens::new(keys)
+        .issuer(config.tokens.issuer.as_str())
+        .audience(config.tokens.audience.as_str());
+    for (name, purpose) in &config.tokens.purposes {
+        tokens = tokens.purpose(PurposeSpec {
+            name: name.clone(),
+            lifetime: purpose.lifetime,
+            one_time: purpose.one_time,
+        })?;
+    }
+    let limits = SessionLimits {
+        absolute: config.auth.session_max_age,
+        ..SessionLimits::default()
+    };
+    Ok(TokenService::new(tokens, store).with_limits(limits))
+}
+
+fn mailer(
+    config: &Config,
+    from: Sender,
+    site: &str,
+    store: &Store,
+    sealer: &Sealer,
+) -> Result<Mailer, BuildError> {
+    let templates = match &config.mail.templates_dir {
+        Some(folder) => Templates::folder(folder)?,
+        None => Templates::built_in()?,
+    };
+    let templates = templates.with_site(Site::new(site).url(config.http.public_url.as_str()));
+    // Every letter in every language, now rather than when it is to be sent.
+    templates.check_all()?;
+    let settings = MailerSettings {
+        allowed_from: config.mail.allowed_from.clone(),
+        default_locale: config.mail.locale.as_str().to_owned(),
+        ..MailerSettings::new(from)
+    };
+    Ok(Mailer::new(store, templates, sealer.clone(), settings))
 }
 
 /// Bring the database up to date where that is ours to do; whether it is.

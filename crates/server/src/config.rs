@@ -37,8 +37,8 @@ mod values;
 pub use backends::{Broker, Cache, MailTransport, StorageBackend};
 pub use error::{ConfigError, Problem};
 pub use layers::{Origin, Source};
-pub use secret::{SecretError, load_or_make_secret, make_data_dir};
 pub(crate) use secret::make_private_dir;
+pub use secret::{SecretError, load_or_make_secret, make_data_dir};
 pub use sections::{
     Accounts, Auth, Dialect, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
     PurposeConfig, Registration, Retention, Shutdown, Storage, Tokens, Wire,

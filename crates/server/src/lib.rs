@@ -19,7 +19,9 @@ pub mod ops;
 mod random;
 pub mod roles;
 pub mod router;
-mod serve;
+pub mod serve;
 pub mod service;
-#[cfg(any(test, feature = "testing"))]
+mod sweep;
+#[cfg(feature = "testing")]
 pub mod testing;
+mod workers;

@@ -1,7 +1,9 @@
 //! Where the process is in its life, for `/readyz` and for shutting down.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use gatepost_mail::WorkerHealth;
 use gatepost_storage::Timestamp;
 
 /// What the process knows of itself.
@@ -9,6 +11,7 @@ use gatepost_storage::Timestamp;
 pub struct Lifecycle {
     stopping: AtomicBool,
     migrated: AtomicBool,
+    mail: OnceLock<WorkerHealth>,
 }
 
 impl Lifecycle {
@@ -22,18 +25,33 @@ impl Lifecycle {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// The database has our schema.
+    /// The database has our schema and knows our secret.
     pub fn set_migrated(&self) {
         self.migrated.store(true, Ordering::Release);
     }
 
-    /// Whether the database has our schema.
+    /// Whether the database has our schema and knows our secret.
     pub fn is_migrated(&self) -> bool {
         self.migrated.load(Ordering::Acquire)
     }
 
+    /// Keep an eye on the mail worker of this process.
+    pub fn watch(&self, mail: WorkerHealth) {
+        let _ = self.mail.set(mail);
+    }
+
+    /// How the mail worker of this process is doing, if it has one.
+    pub fn mail(&self) -> Option<&WorkerHealth> {
+        self.mail.get()
+    }
+
     /// What is away that the process can do without, at `now`.
-    pub fn degraded(&self, _now: Timestamp) -> Vec<&'static str> {
-        Vec::new()
+    pub fn degraded(&self, now: Timestamp) -> Vec<&'static str> {
+        let paused = self.mail.get().and_then(WorkerHealth::paused_until);
+        paused
+            .filter(|until| *until > now)
+            .map(|_| "smtp")
+            .into_iter()
+            .collect()
     }
 }

@@ -32,7 +32,7 @@ const LETTER_ACCOUNT: Rule = rule("letter.account", 5, 600_000);
 const TOKEN_CLIENT: Rule = rule("token.client", 200, 100);
 
 /// Who asks for a letter is counted before anything is hashed or looked up, the same for every address.
-pub fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
+pub(crate) fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
     let now = app.now().as_micros();
     app.limits.take(&LETTER_CLIENT, &client.limit_key(), now)?;
     app.limits
@@ -40,7 +40,7 @@ pub fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
 }
 
 /// Who tries a password, likewise.
-pub fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
+pub(crate) fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
     let now = app.now().as_micros();
     let account = account_key(&app.sealer, email);
     app.limits.take(&LOGIN_CLIENT, &client.limit_key(), now)?;
@@ -49,14 +49,14 @@ pub fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
 }
 
 /// The password was right.
-pub fn login_succeeded(app: &App, client: Client, email: &Email) {
+pub(crate) fn login_succeeded(app: &App, client: Client, email: &Email) {
     let account = account_key(&app.sealer, email);
     app.limits.forget(&LOGIN_PAIR, &pair_key(client, &account));
     app.limits.forget(&LOGIN_ACCOUNT, &account);
 }
 
 /// Who presses a link or refreshes.
-pub fn token(app: &App, client: Client) -> Result<(), Limited> {
+pub(crate) fn token(app: &App, client: Client) -> Result<(), Limited> {
     app.limits
         .take(&TOKEN_CLIENT, &client.limit_key(), app.now().as_micros())
 }

@@ -9,7 +9,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accounts::{activate, forgot, me, register, resend, reset};
 use crate::app::App;
+use crate::auth::{login, logout, logout_everywhere, refresh, sessions, verify};
+use crate::config::Module;
 use crate::http::client::TrustedProxies;
 use crate::http::health;
 use crate::http::layers::{self, Around};
@@ -21,23 +24,67 @@ const BODY_LIMIT: usize = 64 * 1_024;
 /// After this long a request is answered, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Which of the program's two doors a router is for (`http.admin_bind`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// There is one door for all.
+    Both,
+    /// For people and their programs.
+    Public,
+    /// For administrators and for programs with a key.
+    Admin,
+}
+
+impl Side {
+    fn is_public(self) -> bool {
+        self != Self::Admin
+    }
+}
+
 /// What every role answers.
 fn system() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
-}
-
-/// Everything that stands in `openapi.json`, for the modules that are on.
-fn api(_app: &App, _roles: Roles) -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Api::openapi())
-        .merge(system())
         .routes(routes!(openapi::openapi))
 }
 
+/// The life of an account.
+fn accounts() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(register::register))
+        .routes(routes!(activate::activate))
+        .routes(routes!(resend::resend))
+        .routes(routes!(forgot::forgot))
+        .routes(routes!(reset::reset))
+        .routes(routes!(me::get::get, me::update::update, me::delete::delete))
+        .routes(routes!(me::password::password))
+}
+
+/// Sessions.
+fn auth() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(login::login))
+        .routes(routes!(refresh::refresh))
+        .routes(routes!(logout::logout))
+        .routes(routes!(verify::verify))
+        .routes(routes!(sessions::list::list))
+        .routes(routes!(sessions::end::end))
+        .routes(routes!(logout_everywhere::logout_everywhere))
+}
+
+/// Everything that stands in `openapi.json`, for the modules that are on.
+fn api(app: &App, roles: Roles, side: Side) -> OpenApiRouter<App> {
+    let mut router = OpenApiRouter::with_openapi(Api::openapi()).merge(system());
+    if roles.api && side.is_public() && app.config.modules.has(Module::Accounts) {
+        router = router.merge(accounts()).merge(auth());
+    }
+    router
+}
+
 /// The whole program as one service.
-pub fn router(app: &App, roles: Roles) -> Result<Router, serde_json::Error> {
-    let (router, document) = api(app, roles).split_for_parts();
+pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json::Error> {
+    let (router, document) = api(app, roles, side).split_for_parts();
     let around = Around {
         proxies: TrustedProxies::new(app.config.http.trusted_proxies.clone()),
         timeout: REQUEST_TIMEOUT,

@@ -14,10 +14,90 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use crate::app::App;
+use crate::roles::Roles;
+use crate::router::{self, Side};
+use crate::workers;
+
 /// A client that takes longer than this to send its headers is dropped.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
 /// After a failed accept (out of file descriptors, say): trying again at once would only spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Where the program listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// `http.bind`.
+    pub public: TcpListener,
+    /// `http.admin_bind`, if it is another: the console, the documents and what takes an API key then answer
+    /// there and no longer in public.
+    pub admin: Option<TcpListener>,
+}
+
+/// The program could not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The mail transport cannot be used as it is configured.
+    #[error("mail.transport: {0}")]
+    Transport(#[from] gatepost_mail::transport::TransportError),
+    /// The description of the API could not be written.
+    #[error("openapi.json: {0}")]
+    Document(#[from] serde_json::Error),
+    /// Listening failed.
+    #[error("listening: {0}")]
+    Listen(#[from] io::Error),
+}
+
+impl App {
+    /// Serve in these roles until `stop`; then drain: no longer ready, still answering for `shutdown.drain`,
+    /// then finish what is under way within `shutdown.timeout`, requests first, letters with them.
+    pub async fn serve(
+        &self,
+        listeners: Listeners,
+        roles: Roles,
+        stop: CancellationToken,
+    ) -> Result<(), ServeError> {
+        let transport = workers::transport(self)?;
+        let both = listeners.admin.is_none();
+        let public = router::router(self, roles, if both { Side::Both } else { Side::Public })?;
+        let close = CancellationToken::new();
+        let mut running = workers::start(self, roles, transport, &close);
+        let patience = self.config.shutdown.timeout;
+        let mut open = tokio::task::JoinSet::new();
+        open.spawn(listen(listeners.public, public, close.clone(), patience));
+        if let Some(admin) = listeners.admin {
+            open.spawn(listen(
+                admin,
+                router::router(self, roles, Side::Admin)?,
+                close.clone(),
+                patience,
+            ));
+        }
+
+        stop.cancelled().await;
+        self.lifecycle.begin_stopping();
+        tokio::time::sleep(self.config.shutdown.drain).await;
+        close.cancel();
+        let finished = async {
+            let mut outcome = Ok(());
+            while let Some(ended) = open.join_next().await {
+                outcome = outcome.and(ended.unwrap_or(Ok(())));
+            }
+            while running.join_next().await.is_some() {}
+            outcome
+        };
+        let outcome = tokio::time::timeout(patience, finished).await;
+        self.store.close().await;
+        match outcome {
+            Ok(outcome) => Ok(outcome?),
+            Err(_) => {
+                tracing::warn!("the time to shut down is over; what is unfinished goes on at the next start");
+                Ok(())
+            }
+        }
+    }
+}
 
 /// Answer on `listener` until `stop`; then finish the requests under way, for at most `patience`.
 pub(crate) async fn listen(

@@ -84,5 +84,8 @@ pub use store::Store;
 pub use tx::{Conn, Tx};
 pub use wake::Wakeups;
 
+/// A column that holds JSON: `jsonb` on PostgreSQL, text on SQLite.
+pub use sqlx::types::Json;
+
 /// The future that a transaction's closure returns.
 pub type TxFuture<'a, T, E> = futures_util::future::BoxFuture<'a, Result<T, E>>;

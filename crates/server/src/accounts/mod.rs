@@ -1,9 +1,25 @@
 //! The life of an account: register, activate, resend, forgot, reset.
+//!
+//! Whatever is asked for an address that nobody has proved to own (register, resend, forgot) becomes a
+//! sealed [job](jobs) before anybody looks whether the address is known; the [worker](work) turns it into
+//! nothing or into a [letter](letters).
 
+pub mod activate;
 pub mod email;
+pub mod forgot;
 pub mod hasher;
+pub(crate) mod jobs;
+pub mod letters;
+pub mod me;
 pub mod password;
 pub mod profile;
+pub mod register;
+pub mod resend;
+pub mod reset;
+pub mod user;
+pub mod users;
+pub(crate) mod work;
 
 pub use self::email::Email;
 pub use self::password::Password;
+pub use self::user::User;

@@ -1,1 +1,9 @@
 //! Sessions of a person: log in, refresh, log out.
+
+pub mod granted;
+pub mod login;
+pub mod logout;
+pub mod logout_everywhere;
+pub mod refresh;
+pub mod sessions;
+pub mod verify;

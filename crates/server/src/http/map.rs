@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::problem::Problem;
+use gatepost_mail::MailError;
+use gatepost_tokens::{Refused, ServiceError};
+
 use crate::accounts::hasher::HashError;
 use crate::accounts::password::Weak;
 use crate::cache::Limited;
@@ -32,6 +35,13 @@ impl From<HashError> for Problem {
 
 impl From<Weak> for Problem {
     fn from(weak: Weak) -> Self {
+        Self::weak("password", weak)
+    }
+}
+
+impl Problem {
+    /// A password that may not be chosen, in the field of this name.
+    pub fn weak(field: &'static str, weak: Weak) -> Self {
         let code = match weak {
             Weak::TooShort { .. } => Code::PasswordTooShort,
             Weak::Common => Code::PasswordCommon,
@@ -40,7 +50,7 @@ impl From<Weak> for Problem {
         let text = weak.to_string();
         Self::new(code)
             .detail(text.clone())
-            .and_field("password", code.as_str(), text)
+            .and_field(field, code.as_str(), text)
     }
 }
 
@@ -50,5 +60,50 @@ impl From<Limited> for Problem {
         Self::new(Code::RateLimited)
             .retry_after(wait)
             .detail(format!("Too many requests. Wait {seconds} seconds."))
+    }
+}
+
+/// A token in a body. As a credential: [`Problem::as_bearer`].
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Malformed => Self::new(Code::TokenMalformed),
+            Refused::Expired => Self::new(Code::TokenExpired),
+            Refused::Used => Self::new(Code::TokenUsed),
+            Refused::Revoked => Self::new(Code::TokenRevoked),
+            Refused::WrongPurpose => Self::new(Code::TokenWrongPurpose),
+            Refused::Unavailable(why) => Self::unavailable(why),
+        }
+    }
+}
+
+impl From<ServiceError> for Problem {
+    fn from(error: ServiceError) -> Self {
+        if error.is_transient() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+impl From<gatepost_messaging::Error> for Problem {
+    fn from(error: gatepost_messaging::Error) -> Self {
+        if error.is_transient() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
+    }
+}
+
+/// Of letters of our own. What a caller of `/api/mail` did wrong is told there.
+impl From<MailError> for Problem {
+    fn from(error: MailError) -> Self {
+        if error.is_transient() {
+            Self::unavailable(error)
+        } else {
+            Self::internal(error)
+        }
     }
 }

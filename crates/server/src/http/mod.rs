@@ -1,5 +1,6 @@
 //! What all endpoints share: problems, extractors, limits, headers.
 
+pub mod bearer;
 pub mod client;
 pub mod code;
 pub mod extract;
@@ -11,6 +12,7 @@ pub mod openapi;
 pub mod pages;
 pub mod problem;
 mod scan;
+pub mod token;
 
 pub use self::client::Client;
 pub use self::code::Code;

@@ -94,8 +94,8 @@ impl Problem {
     pub fn as_bearer(mut self) -> Self {
         if self.status.is_client_error() && self.status != StatusCode::FORBIDDEN {
             self.status = StatusCode::UNAUTHORIZED;
+            self.bearer = true;
         }
-        self.bearer = true;
         self
     }
 

@@ -22,7 +22,13 @@ pub(super) async fn new_password(whose: &str) -> Result<SecretString, Failure> {
 
 /// Refuses unless `--yes` was given, and says what would be gone.
 pub(super) fn consent(yes: bool, what: &str) -> Result<(), Failure> {
-    if yes { Ok(()) } else { Err(Failure::usage(format!("this would {what}; add --yes if that is meant"))) }
+    if yes {
+        Ok(())
+    } else {
+        Err(Failure::usage(format!(
+            "this would {what}; add --yes if that is meant"
+        )))
+    }
 }
 
 async fn hidden(prompt: &str) -> Result<SecretString, Failure> {
@@ -50,7 +56,9 @@ async fn line() -> Result<SecretString, Failure> {
     };
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
-        return Err(Failure::usage("a password is needed, on the first line of standard input"));
+        return Err(Failure::usage(
+            "a password is needed, on the first line of standard input",
+        ));
     }
     Ok(text.into())
 }
@@ -73,5 +81,9 @@ impl Drop for Quiet {
 
 /// `stty` is where there is a terminal (POSIX); to speak to it directly would take unsafe code.
 fn stty(mode: &str) {
-    let _ = Command::new("stty").arg(mode).stdin(Stdio::inherit()).stderr(Stdio::null()).status();
+    let _ = Command::new("stty")
+        .arg(mode)
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::null())
+        .status();
 }

@@ -9,9 +9,11 @@ use crate::config::StorageBackend;
 
 /// Options of `backup`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  gatepost backup /var/backups/gatepost-$(date +%F).db\n\n\
+#[command(
+    after_help = "Example:\n  gatepost backup /var/backups/gatepost-$(date +%F).db\n\n\
     Keep the file `secret` of data_dir with it, but in another place: without it the copy's sealed letters \
-    can't be opened, with it they can.")]
+    can't be opened, with it they can."
+)]
 pub(super) struct Args {
     /// Where to; must not exist
     file: PathBuf,
@@ -20,10 +22,15 @@ pub(super) struct Args {
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let config = context.config()?;
     let StorageBackend::Sqlite { path } = &config.storage.backend else {
-        return Err(Failure::usage("backup copies the embedded database; on PostgreSQL use pg_dump"));
+        return Err(Failure::usage(
+            "backup copies the embedded database; on PostgreSQL use pg_dump",
+        ));
     };
     if !path.exists() {
-        return Err(Failure::no(format!("there is no database at {} yet", path.display())));
+        return Err(Failure::no(format!(
+            "there is no database at {} yet",
+            path.display()
+        )));
     }
     let store = open_store(&config).await?;
     reserve(&args.file)?;
@@ -40,11 +47,17 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
 /// Makes the file, empty and for its owner only, before anything is in it; refuses one that exists. SQLite's
 /// `VACUUM INTO` writes into an empty file.
 fn reserve(file: &Path) -> Result<(), Failure> {
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
+    match std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+    {
         Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            Err(Failure::no(format!("{} exists and is not overwritten; choose another name", file.display())))
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(Failure::no(format!(
+            "{} exists and is not overwritten; choose another name",
+            file.display()
+        ))),
         Err(error) => Err(Failure::no(format!("{} can't be made: {error}", file.display()))),
     }
 }

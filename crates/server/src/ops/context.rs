@@ -28,16 +28,28 @@ impl Context {
         let store = open_store(&config).await?;
         if config.storage.migrate == Migrate::Auto || store.is_empty().await? {
             store.migrate(&Set::ALL).await?;
-        } else if store.migration_status(&Set::ALL).await?.iter().any(|m| m.state == MigrationState::Pending) {
-            return Err(Failure::no("the database is older than this program; run `gatepost migrate`"));
+        } else if store
+            .migration_status(&Set::ALL)
+            .await?
+            .iter()
+            .any(|m| m.state == MigrationState::Pending)
+        {
+            return Err(Failure::no(
+                "the database is older than this program; run `gatepost migrate`",
+            ));
         }
         Ok((config, store))
     }
 
     /// Prints the answer: as one JSON object if that was asked for, else as text.
-    pub(super) fn answer(&self, value: &impl Serialize, text: impl FnOnce() -> String) -> Result<(), Failure> {
+    pub(super) fn answer(
+        &self,
+        value: &impl Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
         let line = if self.json {
-            serde_json::to_string(value).map_err(|error| Failure::unknown(format!("no JSON of the answer: {error}")))?
+            serde_json::to_string(value)
+                .map_err(|error| Failure::unknown(format!("no JSON of the answer: {error}")))?
         } else {
             text()
         };
@@ -52,7 +64,11 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Failure> {
     let options = StoreOptions {
         schema: config.storage.schema.clone(),
         max_connections: config.storage.max_connections.min(4),
-        listen_url: config.storage.listen_url.as_ref().map(|url| url.expose_secret().to_owned()),
+        listen_url: config
+            .storage
+            .listen_url
+            .as_ref()
+            .map(|url| url.expose_secret().to_owned()),
         ..StoreOptions::default()
     };
     Ok(Store::open(config.storage.url().expose_secret(), options).await?)
@@ -62,9 +78,9 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Failure> {
 pub(super) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::unknown(format!("standard output can't be written: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unknown(format!(
+            "standard output can't be written: {error}"
+        ))),
         _ => Ok(()),
     }
 }

@@ -16,22 +16,34 @@ pub(super) struct Failure {
 impl Failure {
     /// 1: the answer is no, or a problem was found.
     pub(super) fn no(text: impl Into<String>) -> Self {
-        Self { code: 1, text: text.into() }
+        Self {
+            code: 1,
+            text: text.into(),
+        }
     }
 
     /// 2: the command was not used right.
     pub(super) fn usage(text: impl Into<String>) -> Self {
-        Self { code: 2, text: text.into() }
+        Self {
+            code: 2,
+            text: text.into(),
+        }
     }
 
     /// 3: it could not be found out; something is unreachable.
     pub(super) fn unknown(text: impl Into<String>) -> Self {
-        Self { code: 3, text: text.into() }
+        Self {
+            code: 3,
+            text: text.into(),
+        }
     }
 
     /// 1 without a word: everything has been said.
     pub(super) fn said() -> Self {
-        Self { code: 1, text: String::new() }
+        Self {
+            code: 1,
+            text: String::new(),
+        }
     }
 
     /// Prints it.
@@ -60,7 +72,9 @@ impl From<SecretError> for Failure {
 impl From<gatepost_storage::Error> for Failure {
     fn from(error: gatepost_storage::Error) -> Self {
         match &error {
-            gatepost_storage::Error::Migration(_) | gatepost_storage::Error::Url(_) => Self::no(error.to_string()),
+            gatepost_storage::Error::Migration(_) | gatepost_storage::Error::Url(_) => {
+                Self::no(error.to_string())
+            }
             _ => Self::unknown(format!("{error}; look at storage.url (`gatepost config show`)")),
         }
     }

@@ -30,7 +30,11 @@ impl From<Migration> for Line {
             MigrationState::Pending => "pending",
             MigrationState::Newer => "newer",
         };
-        Self { set: migration.set, name: migration.name, state }
+        Self {
+            set: migration.set,
+            name: migration.name,
+            state,
+        }
     }
 }
 
@@ -38,7 +42,12 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let config = context.config()?;
     let store = open_store(&config).await?;
     if args.status {
-        let status: Vec<Line> = store.migration_status(&Set::ALL).await?.into_iter().map(Line::from).collect();
+        let status: Vec<Line> = store
+            .migration_status(&Set::ALL)
+            .await?
+            .into_iter()
+            .map(Line::from)
+            .collect();
         let pending = status.iter().filter(|line| line.state == "pending").count();
         let value = serde_json::json!({ "pending": pending, "migrations": status });
         context.answer(&value, || {
@@ -48,14 +57,26 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
                 .collect();
             table(&["SET", "MIGRATION", "STATE"], &rows)
         })?;
-        return if pending == 0 { Ok(()) } else { Err(Failure::no(format!("{pending} pending; run `gatepost migrate`"))) };
+        return if pending == 0 {
+            Ok(())
+        } else {
+            Err(Failure::no(format!("{pending} pending; run `gatepost migrate`")))
+        };
     }
-    let applied: Vec<Line> = store.migrate(&Set::ALL).await?.into_iter().map(Line::from).collect();
+    let applied: Vec<Line> = store
+        .migrate(&Set::ALL)
+        .await?
+        .into_iter()
+        .map(Line::from)
+        .collect();
     context.answer(&serde_json::json!({ "applied": applied }), || {
         if applied.is_empty() {
             return "the database is up to date".to_owned();
         }
-        let lines: Vec<String> = applied.iter().map(|line| format!("applied {}/{}", line.set, line.name)).collect();
+        let lines: Vec<String> = applied
+            .iter()
+            .map(|line| format!("applied {}/{}", line.set, line.name))
+            .collect();
         lines.join("\n")
     })
 }

@@ -26,8 +26,10 @@ use failure::Failure;
 /// The gate and the post of a web backend: tokens, mail, accounts, in one program.
 #[derive(Debug, Parser)]
 #[command(name = "gatepost", version, max_term_width = 100)]
-#[command(after_help = "Examples:\n  gatepost serve\n  gatepost --config /etc/gatepost.toml config check\n\n\
-    Exit: 0 done, 1 the answer is no or a problem was found, 2 wrong usage, 3 could not find out.")]
+#[command(
+    after_help = "Examples:\n  gatepost serve\n  gatepost --config /etc/gatepost.toml config check\n\n\
+    Exit: 0 done, 1 the answer is no or a problem was found, 2 wrong usage, 3 could not find out."
+)]
 struct Cli {
     /// Read this file instead of ./gatepost.toml
     #[arg(long, global = true, value_name = "FILE")]
@@ -61,7 +63,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage::explain(&error),
     };
-    let context = Context { config_file: cli.config, json: cli.json };
+    let context = Context {
+        config_file: cli.config,
+        json: cli.json,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::unknown(format!("no threads can be started: {error}")).report(),

@@ -16,8 +16,15 @@ pub(super) fn explain(error: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     let text = error.render().to_string();
-    let parts: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let line = parts.join(" ").replace("Usage:", "- usage:").replace(" For more information, try", " - try");
+    let parts: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let line = parts
+        .join(" ")
+        .replace("Usage:", "- usage:")
+        .replace(" For more information, try", " - try");
     let line = line.trim_start_matches("error: ");
     let _ = writeln!(std::io::stderr(), "gatepost: {line}");
     ExitCode::from(2)

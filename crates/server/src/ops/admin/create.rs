@@ -17,13 +17,22 @@ pub(super) async fn run(context: &Context, email: EmailAddress) -> Result<(), Fa
                 if !admins::insert(tx, id, email.as_str(), &email.canonical()).await? {
                     return Ok::<_, Error>(None);
                 }
-                audit::note(tx, "cli", "admin.created", Some(&id.to_string()), serde_json::json!({})).await?;
+                audit::note(
+                    tx,
+                    "cli",
+                    "admin.created",
+                    Some(&id.to_string()),
+                    serde_json::json!({}),
+                )
+                .await?;
                 administrators::make_link(tx, Some(id)).await.map(Some)
             })
         })
         .await?;
     match link {
         Some(link) => super::print_link(context, &config, &link),
-        None => Err(Failure::no("there is an administrator of that address; `gatepost admin reset` gives a new link")),
+        None => Err(Failure::no(
+            "there is an administrator of that address; `gatepost admin reset` gives a new link",
+        )),
     }
 }

@@ -8,7 +8,11 @@ use crate::ops::words::{relative, table};
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
-    let admins = store.read("list_admins", |tx| Box::pin(async move { admins::list(tx).await })).await?;
+    let admins = store
+        .read("list_admins", |tx| {
+            Box::pin(async move { admins::list(tx).await })
+        })
+        .await?;
     let now = store.now();
     let items: Vec<_> = admins
         .iter()
@@ -26,9 +30,20 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         let rows: Vec<_> = admins
             .iter()
             .map(|a| {
-                let state = if a.password_hash.is_some() { "set up" } else { "waits for the link" };
-                let login = a.last_login_at.map_or_else(|| "never".to_owned(), |at| relative(at, now));
-                vec![a.email.clone(), state.to_owned(), relative(a.created_at, now), login]
+                let state = if a.password_hash.is_some() {
+                    "set up"
+                } else {
+                    "waits for the link"
+                };
+                let login = a
+                    .last_login_at
+                    .map_or_else(|| "never".to_owned(), |at| relative(at, now));
+                vec![
+                    a.email.clone(),
+                    state.to_owned(),
+                    relative(a.created_at, now),
+                    login,
+                ]
             })
             .collect();
         table(&["EMAIL", "STATE", "ADDED", "LAST LOGIN"], &rows)

@@ -46,7 +46,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
 }
 
 /// Prints a link that works once.
-fn print_link(context: &Context, config: &crate::config::Config, raw: &secrecy::SecretString) -> Result<(), Failure> {
+fn print_link(
+    context: &Context,
+    config: &crate::config::Config,
+    raw: &secrecy::SecretString,
+) -> Result<(), Failure> {
     use secrecy::ExposeSecret;
     let url = crate::console::administrators::link_url(&config.http.public_url, raw.expose_secret());
     let value = serde_json::json!({ "url": url, "expires_in": crate::console::administrators::LINK_LIFETIME.as_secs() });

@@ -12,8 +12,10 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
         .map(|s| serde_json::json!({ "key": s.key, "value": s.value, "source": s.source.to_string() }))
         .collect();
     context.answer(&serde_json::json!({ "items": items }), || {
-        let rows: Vec<_> =
-            shown.iter().map(|s| vec![s.key.clone(), s.value.clone(), s.source.to_string()]).collect();
+        let rows: Vec<_> = shown
+            .iter()
+            .map(|s| vec![s.key.clone(), s.value.clone(), s.source.to_string()])
+            .collect();
         table(&["KEY", "VALUE", "FROM"], &rows)
     })
 }

@@ -1,0 +1,377 @@
+//! The letters of an account. What waits in the queue is an intent: no token, no address. Both are looked up
+//! and made when the letter is sent, so that a link's life starts then.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use gatepost_mail::letter::{
+    ActivateAccount, AlreadyRegistered, PasswordChanged, RefreshReuseDetected, ResetPassword, Welcome,
+};
+use gatepost_mail::{About, AccountIntent, AccountLetters, MailError, Resolution, Resolved};
+use gatepost_mail::{EmailAddress, Letter};
+use gatepost_storage::registrations::RegistrationRow;
+use gatepost_storage::users::UserRow;
+use gatepost_storage::{Timestamp, Tx, registrations, users};
+use gatepost_tokens::{Activate, ChangePassword, Jti, Minted, NewToken, Purpose, TokenService};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::config::{LinkTemplate, Links};
+use crate::http::Problem;
+
+/// After this, an activation letter is no longer worth sending.
+const ACTIVATION_WORTH_SENDING: Duration = Duration::from_secs(24 * 3_600);
+/// After this, a reset letter is no longer worth sending.
+const RESET_WORTH_SENDING: Duration = Duration::from_secs(2 * 3_600);
+/// News that is older than this is not news.
+const NEWS_WORTH_SENDING: Duration = Duration::from_secs(7 * 86_400);
+
+/// What the letter's page and text say.
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    at: Timestamp,
+}
+
+/// A letter without a link that does anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// Somebody tried to register an address that has an account.
+    AlreadyRegistered,
+    /// The account is active.
+    Welcome,
+    /// The password was changed.
+    PasswordChanged,
+    /// A refresh token that had been replaced came again: the session was ended.
+    RefreshReuse,
+}
+
+impl News {
+    const ALL: [Self; 4] = [
+        Self::AlreadyRegistered,
+        Self::Welcome,
+        Self::PasswordChanged,
+        Self::RefreshReuse,
+    ];
+
+    const fn template(self) -> &'static str {
+        match self {
+            Self::AlreadyRegistered => AlreadyRegistered::TEMPLATE,
+            Self::Welcome => Welcome::TEMPLATE,
+            Self::PasswordChanged => PasswordChanged::TEMPLATE,
+            Self::RefreshReuse => RefreshReuseDetected::TEMPLATE,
+        }
+    }
+}
+
+/// The link of a pending registration.
+pub(crate) async fn activation(
+    app: &App,
+    tx: &mut Tx<'_>,
+    registration: &RegistrationRow,
+    asked_at: Timestamp,
+) -> Result<(), Problem> {
+    let about = About::Registration(registration.id);
+    // What the reader has to recognise is the registration, not the wish to have its letter again.
+    let asked = registration.requested_at;
+    let worth = asked_at + ACTIVATION_WORTH_SENDING;
+    link::<Activate>(
+        app,
+        tx,
+        ActivateAccount::TEMPLATE,
+        about,
+        &registration.locale,
+        asked,
+        worth,
+    )
+    .await
+}
+
+/// The link of an account that was made for somebody and never confirmed.
+pub(crate) async fn activation_of_user(
+    app: &App,
+    tx: &mut Tx<'_>,
+    user: &UserRow,
+    asked_at: Timestamp,
+) -> Result<(), Problem> {
+    let worth = asked_at + ACTIVATION_WORTH_SENDING;
+    let about = About::User(user.id.to_string());
+    link::<Activate>(
+        app,
+        tx,
+        ActivateAccount::TEMPLATE,
+        about,
+        &user.locale,
+        asked_at,
+        worth,
+    )
+    .await
+}
+
+/// The link to choose another password.
+pub(crate) async fn password_reset(
+    app: &App,
+    tx: &mut Tx<'_>,
+    user: &UserRow,
+    asked_at: Timestamp,
+) -> Result<(), Problem> {
+    let worth = asked_at + RESET_WORTH_SENDING;
+    let about = About::User(user.id.to_string());
+    link::<ChangePassword>(
+        app,
+        tx,
+        ResetPassword::TEMPLATE,
+        about,
+        &user.locale,
+        asked_at,
+        worth,
+    )
+    .await
+}
+
+async fn link<P: Purpose>(
+    app: &App,
+    tx: &mut Tx<'_>,
+    letter: &str,
+    about: About,
+    locale: &str,
+    asked_at: Timestamp,
+    worth_sending_until: Timestamp,
+) -> Result<(), Problem> {
+    let intent = AccountIntent {
+        letter: letter.to_owned(),
+        about,
+        generation: Some(app.tokens.next_generation_in(tx).await?),
+        expires_at: Some(worth_sending_until),
+        locale: locale.to_owned(),
+        replaces_older: true,
+        data: json!(Asked { at: asked_at }),
+    };
+    app.mailer.enqueue_intent(tx, &intent).await?;
+    Ok(())
+}
+
+/// Tell the user something, in the transaction in which it happens.
+pub async fn news(
+    app: &App,
+    tx: &mut Tx<'_>,
+    news: News,
+    user_id: &str,
+    locale: &str,
+    at: Timestamp,
+) -> Result<(), Problem> {
+    let intent = AccountIntent {
+        letter: news.template().to_owned(),
+        about: About::User(user_id.to_owned()),
+        generation: None,
+        expires_at: Some(at + NEWS_WORTH_SENDING),
+        locale: locale.to_owned(),
+        replaces_older: false,
+        data: json!(Asked { at }),
+    };
+    app.mailer.enqueue_intent(tx, &intent).await?;
+    Ok(())
+}
+
+/// Makes the letters when they are sent.
+#[derive(Debug, Clone)]
+pub struct Letters {
+    tokens: TokenService,
+    links: Links,
+    login_url: String,
+    forgot_url: String,
+}
+
+impl Letters {
+    /// With the links of this installation.
+    pub fn new(app: &App) -> Self {
+        Self {
+            tokens: app.tokens.clone(),
+            links: app.config.links.clone(),
+            login_url: app.config.http.public_url.join("/login"),
+            forgot_url: app.config.http.public_url.join("/forgot-password"),
+        }
+    }
+
+    async fn make(
+        &self,
+        tx: &mut Tx<'_>,
+        intent: &AccountIntent,
+        message: Uuid,
+    ) -> Result<Resolution, MailError> {
+        let Some(reader) = reader(tx, intent).await? else {
+            return Ok(Resolution::Skip("there is nobody to tell any more".to_owned()));
+        };
+        let at = asked_at(intent)?;
+        let data = match intent.letter.as_str() {
+            ActivateAccount::TEMPLATE => {
+                let minted = self.mint::<Activate>(tx, intent, message, &reader.id).await?;
+                let lifetime = lifetime(&minted);
+                let link = with_token(&self.links.activate, &minted);
+                serde_json::to_value(ActivateAccount {
+                    link: link.into(),
+                    asked_at: at,
+                    lifetime,
+                })?
+            }
+            ResetPassword::TEMPLATE => {
+                let minted = self
+                    .mint::<ChangePassword>(tx, intent, message, &reader.id)
+                    .await?;
+                let lifetime = lifetime(&minted);
+                let link = with_token(&self.links.reset_password, &minted);
+                serde_json::to_value(ResetPassword {
+                    link: link.into(),
+                    asked_at: at,
+                    lifetime,
+                })?
+            }
+            other => match News::ALL.into_iter().find(|news| news.template() == other) {
+                Some(news) => self.tell(news, at)?,
+                None => return Ok(Resolution::Skip(format!("no account letter is called {other:?}"))),
+            },
+        };
+        Ok(Resolution::Send(Resolved {
+            to: reader.email,
+            data,
+            locale: Some(reader.locale),
+        }))
+    }
+
+    fn tell(&self, news: News, at: jiff::Timestamp) -> Result<serde_json::Value, serde_json::Error> {
+        let (login_url, forgot_url) = (self.login_url.clone(), self.forgot_url.clone());
+        match news {
+            News::AlreadyRegistered => serde_json::to_value(AlreadyRegistered {
+                asked_at: at,
+                login_url,
+                forgot_url,
+            }),
+            News::Welcome => serde_json::to_value(Welcome { login_url }),
+            News::PasswordChanged => serde_json::to_value(PasswordChanged {
+                changed_at: at,
+                forgot_url,
+            }),
+            News::RefreshReuse => serde_json::to_value(RefreshReuseDetected {
+                noticed_at: at,
+                forgot_url,
+            }),
+        }
+    }
+
+    /// The token's id follows from the letter's, so that a twin of the letter is the same letter and only one
+    /// of the two works.
+    async fn mint<P: Purpose<Extra = ()>>(
+        &self,
+        tx: &mut Tx<'_>,
+        intent: &AccountIntent,
+        message: Uuid,
+        subject: &str,
+    ) -> Result<Minted, MailError> {
+        let jti = Jti::derived(self.tokens.tokens().keys(), "mail", message.as_bytes());
+        let mut new = NewToken::new(subject).jti(jti);
+        if let Some(generation) = intent.generation {
+            new = new.generation(generation);
+        }
+        if let Some(until) = intent.expires_at {
+            let lifetime = self
+                .tokens
+                .tokens()
+                .purpose_named(P::NAME)
+                .map_or(P::LIFETIME, |spec| spec.lifetime);
+            new = new.keep_until((until + lifetime).as_secs());
+        }
+        self.tokens.create_in::<P>(tx, new).await.map_err(account)
+    }
+}
+
+impl AccountLetters for Letters {
+    fn resolve<'a>(
+        &'a self,
+        tx: &'a mut Tx<'_>,
+        intent: &'a AccountIntent,
+        message_id: Uuid,
+    ) -> BoxFuture<'a, Result<Resolution, MailError>> {
+        Box::pin(self.make(tx, intent, message_id))
+    }
+
+    /// Now that this link is on its way, the older ones die.
+    fn sent<'a>(
+        &'a self,
+        tx: &'a mut Tx<'_>,
+        intent: &'a AccountIntent,
+        _message_id: Uuid,
+    ) -> BoxFuture<'a, Result<(), MailError>> {
+        Box::pin(async move {
+            let Some(generation) = intent.generation else {
+                return Ok(());
+            };
+            let subject = match &intent.about {
+                About::User(id) => id.clone(),
+                About::Registration(id) => id.to_string(),
+            };
+            let raised = match intent.letter.as_str() {
+                ActivateAccount::TEMPLATE => {
+                    self.tokens
+                        .raise_generation_in::<Activate>(tx, &subject, generation)
+                        .await
+                }
+                ResetPassword::TEMPLATE => {
+                    self.tokens
+                        .raise_generation_in::<ChangePassword>(tx, &subject, generation)
+                        .await
+                }
+                _ => return Ok(()),
+            };
+            raised.map(drop).map_err(account)
+        })
+    }
+}
+
+/// Whom a letter goes to.
+struct Reader {
+    id: String,
+    email: EmailAddress,
+    locale: String,
+}
+
+async fn reader(tx: &mut Tx<'_>, intent: &AccountIntent) -> Result<Option<Reader>, MailError> {
+    let found = match &intent.about {
+        About::Registration(id) => registrations::get(tx, *id)
+            .await?
+            .map(|row| (row.id, row.email, row.locale)),
+        About::User(id) => match id.parse() {
+            Ok(id) => users::get(tx, id)
+                .await?
+                .map(|row| (row.id, row.email, row.locale)),
+            Err(_) => None,
+        },
+    };
+    found
+        .map(|(id, email, locale)| {
+            let email = email.parse().map_err(account)?;
+            Ok(Reader {
+                id: id.to_string(),
+                email,
+                locale,
+            })
+        })
+        .transpose()
+}
+
+fn asked_at(intent: &AccountIntent) -> Result<jiff::Timestamp, MailError> {
+    let asked = Asked::deserialize(&intent.data)?;
+    jiff::Timestamp::from_microsecond(asked.at.as_micros()).map_err(account)
+}
+
+fn with_token(template: &LinkTemplate, minted: &Minted) -> String {
+    template.with_token(&minted.raw)
+}
+
+fn lifetime(minted: &Minted) -> u64 {
+    u64::try_from(minted.expires_at - minted.issued_at).unwrap_or_default()
+}
+
+fn account(error: impl std::error::Error + Send + Sync + 'static) -> MailError {
+    MailError::Account(Box::new(error))
+}

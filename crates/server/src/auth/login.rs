@@ -1,0 +1,113 @@
+//! Log in with an address and a password.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use gatepost_storage::{audit, users};
+use gatepost_tokens::{Grant, NewSession};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::granted::{Granted, new_session};
+use crate::accounts::hasher::Verdict;
+use crate::accounts::{Email, Password};
+use crate::app::App;
+use crate::http::{Client, Code, Json, Problem, ProblemDocument};
+use crate::limits;
+
+/// Who logs in.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Login {
+    /// The address of the account.
+    pub email: Email,
+    /// Its password.
+    pub password: Password,
+}
+
+/// Log in. A wrong password, an unknown address and a registration that nobody confirmed give the same answer
+/// after the same work.
+#[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
+    (status = 200, body = Granted),
+    (status = 401, description = "`invalid_credentials`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 403, description = "`account_not_active`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 429, description = "`rate_limited`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 503, description = "`overloaded`, `dependency_unavailable`", body = ProblemDocument, content_type = "application/problem+json")))]
+pub async fn login(
+    State(app): State<App>,
+    client: Client,
+    headers: HeaderMap,
+    Json(body): Json<Login>,
+) -> Result<Json<Granted>, Problem> {
+    let grant = log_in(
+        &app,
+        client,
+        new_session(client, &headers),
+        &body.email,
+        &body.password,
+    )
+    .await?;
+    Ok(Json(grant.into()))
+}
+
+/// Open a session for whoever has the password.
+pub async fn log_in(
+    app: &App,
+    client: Client,
+    session: NewSession,
+    email: &Email,
+    password: &Password,
+) -> Result<Grant, Problem> {
+    limits::login(app, client, email)?;
+    let canonical = email.canonical().to_owned();
+    let user = app
+        .store
+        .read("find_user", move |tx| {
+            Box::pin(async move { users::by_email(tx, &canonical).await })
+        })
+        .await?;
+    let verdict = app
+        .hasher
+        .verify(password, user.as_ref().map(|user| user.password.as_str()))
+        .await?;
+    let (Some(user), Verdict::Right | Verdict::RightOutdated) = (user, verdict) else {
+        // No address, and no id that would tell that there is one.
+        tracing::info!("a login was refused");
+        return Err(Problem::new(Code::InvalidCredentials));
+    };
+    if !user.active {
+        return Err(Problem::new(Code::AccountNotActive));
+    }
+    let rehashed = match verdict {
+        Verdict::RightOutdated => Some(app.hasher.hash(password).await?),
+        _ => None,
+    };
+    let (parts, id, hash) = (app.clone(), user.id, user.password);
+    let grant = app
+        .store
+        .run_tx("login", move |tx| {
+            let (app, hash, rehashed, session) =
+                (parts.clone(), hash.clone(), rehashed.clone(), session.clone());
+            Box::pin(async move {
+                // The password was changed or the account switched off while we hashed.
+                if !users::note_login(tx, id, &hash, rehashed.as_deref()).await? {
+                    return Err(Problem::new(Code::InvalidCredentials));
+                }
+                let subject = id.to_string();
+                let grant = app.tokens.start_session_in(tx, subject.clone(), session).await?;
+                let detail = json!({"session": grant.sid});
+                audit::note(
+                    tx,
+                    &format!("user:{subject}"),
+                    "session.started",
+                    Some(&subject),
+                    detail,
+                )
+                .await?;
+                Ok(grant)
+            })
+        })
+        .await?;
+    limits::login_succeeded(app, client, email);
+    tracing::info!(user = %id, session = %grant.sid, "logged in");
+    Ok(grant)
+}

@@ -1,0 +1,77 @@
+//! New tokens for a session that goes on.
+
+use axum::extract::State;
+use gatepost_storage::{audit, users};
+use gatepost_tokens::{Grant, Refused, Reuse, Rotation};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::granted::Granted;
+use crate::accounts::letters::{self, News};
+use crate::app::App;
+use crate::http::token::RawToken;
+use crate::http::{Client, Json, Problem, ProblemDocument};
+use crate::limits;
+
+/// The refresh token.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ByRefresh {
+    /// The refresh token that came last.
+    pub refresh: RawToken,
+}
+
+/// Exchange a refresh token for new tokens. Asking again with the same one, because the answer was lost, gives
+/// the same successor. One that was replaced long ago ends the session, and the user is told.
+#[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = ByRefresh, responses(
+    (status = 200, body = Granted),
+    (status = 401, description = "`token_malformed`, `token_expired`, `token_revoked`, `token_wrong_purpose`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 503, description = "`dependency_unavailable`", body = ProblemDocument, content_type = "application/problem+json")))]
+pub async fn refresh(
+    State(app): State<App>,
+    client: Client,
+    Json(body): Json<ByRefresh>,
+) -> Result<Json<Granted>, Problem> {
+    Ok(Json(exchange(&app, client, &body.refresh).await?.into()))
+}
+
+/// Rotate. Reuse is written down, its letter with it, and only then refused.
+pub async fn exchange(app: &App, client: Client, token: &RawToken) -> Result<Grant, Problem> {
+    limits::token(app, client)?;
+    let (parts, raw) = (app.clone(), token.clone());
+    let rotation = app
+        .store
+        .run_tx("refresh", move |tx| {
+            let (app, raw) = (parts.clone(), raw.clone());
+            Box::pin(async move {
+                let rotation = app.tokens.refresh_in(tx, raw.expose()).await?;
+                if let Rotation::Reuse(Reuse { subject, sid }) = &rotation {
+                    let user = match subject.parse() {
+                        Ok(id) => users::get(tx, id).await?,
+                        Err(_) => None,
+                    };
+                    if let Some(user) = user {
+                        letters::news(&app, tx, News::RefreshReuse, subject, &user.locale, tx.now()).await?;
+                    }
+                    audit::note(
+                        tx,
+                        "service",
+                        "session.reused",
+                        Some(subject),
+                        json!({"session": sid}),
+                    )
+                    .await?;
+                }
+                Ok::<_, Problem>(rotation)
+            })
+        })
+        .await?;
+    match rotation {
+        Rotation::Granted(grant) => Ok(grant),
+        Rotation::Reuse(Reuse { subject, sid }) => {
+            tracing::warn!(user = subject, session = %sid, "a replaced refresh token came again; the session was ended");
+            Err(Problem::from(Refused::Revoked).as_bearer())
+        }
+        Rotation::Refused(refused) => Err(Problem::from(refused).as_bearer()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Where somebody is logged in.
+
+use axum::extract::State;
+use gatepost_storage::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::http::bearer::Bearer;
+use crate::http::{Json, Problem, ProblemDocument};
+
+/// One session.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Session {
+    /// For `DELETE /api/auth/sessions/{id}`.
+    pub id: String,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_used_at: Timestamp,
+    /// When it ends if it is not refreshed.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// What the client called itself.
+    pub user_agent: Option<String>,
+    /// Where it was opened from.
+    pub ip: Option<String>,
+}
+
+/// All sessions of a person.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Sessions {
+    /// Newest first.
+    items: Vec<Session>,
+    /// Always null: there are never so many that it takes pages.
+    next: Option<String>,
+}
+
+/// Where you are logged in.
+#[utoipa::path(get, path = "/api/auth/sessions", tag = "auth", security(("access" = [])), responses(
+    (status = 200, body = Sessions),
+    (status = 401, description = "`credentials_missing`, `token_*`", body = ProblemDocument, content_type = "application/problem+json")))]
+pub async fn list(State(app): State<App>, bearer: Bearer) -> Result<Json<Sessions>, Problem> {
+    let items = of_user(&app, bearer.user_id, Some(bearer.session)).await?;
+    Ok(Json(Sessions { items, next: None }))
+}
+
+/// The living sessions of a user; `current` is the one that asks.
+pub async fn of_user(app: &App, user_id: Uuid, current: Option<Uuid>) -> Result<Vec<Session>, Problem> {
+    let sessions = app.tokens.sessions(&user_id.to_string()).await?;
+    let view = |session: gatepost_tokens::Session| Session {
+        current: current == Some(session.id),
+        id: session.id.to_string(),
+        created_at: session.created_at,
+        last_used_at: session.last_used_at,
+        expires_at: session.expires_at,
+        user_agent: session.user_agent,
+        ip: session.ip,
+    };
+    Ok(sessions.into_iter().map(view).collect())
+}

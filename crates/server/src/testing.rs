@@ -1,1 +1,0 @@
-//! The real stack in one process, with a clock that stands still.
