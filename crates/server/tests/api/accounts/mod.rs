@@ -1,0 +1,4 @@
+mod activate;
+mod me;
+mod register;
+mod reset;

@@ -1,0 +1,124 @@
+//! Everything that can be sent wrongly to every route that takes a body: a 4xx problem with a code, never a
+//! 500, and nothing written.
+
+use gatepost::testing::TestApp;
+use serde_json::{Value, json};
+
+use crate::unauthorized::{concrete, operations};
+use crate::{ANNA, OWLS, on_both};
+
+on_both!(every_route_stands_bad_bodies);
+
+fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
+    let deep = |n: usize| format!("{}{}", "{\"a\":".repeat(n), "1").into_bytes();
+    let mut bodies: Vec<(&'static str, Vec<u8>)> = vec![
+        ("empty", Vec::new()),
+        ("cut short", b"{\"email\": \"a".to_vec()),
+        ("not UTF-8", b"{\"email\": \"\xff\xfe@example.com\"}".to_vec()),
+        (
+            "a NUL",
+            b"{\"email\": \"a\\u0000@example.com\", \"password\": \"seven owls in\\u0000 an attic\"}"
+                .to_vec(),
+        ),
+        ("deep", deep(100)),
+        ("very deep", deep(10_000)),
+        ("a list", b"[]".to_vec()),
+        ("a text", b"\"text\"".to_vec()),
+        ("null", b"null".to_vec()),
+        ("a number", b"1e999".to_vec()),
+        (
+            "10 MB",
+            format!("{{\"email\": \"{}\"}}", "a".repeat(10 * 1024 * 1024)).into_bytes(),
+        ),
+    ];
+    let fields = [
+        "email", "password", "token", "refresh", "current", "new", "user_id", "purpose", "to_email",
+        "template", "title", "message", "locale", "lifetime",
+    ];
+    let with_all = |value: Value| {
+        let object: serde_json::Map<String, Value> = fields
+            .iter()
+            .map(|field| ((*field).to_owned(), value.clone()))
+            .collect();
+        Value::Object(object).to_string().into_bytes()
+    };
+    bodies.push(("all numbers", with_all(json!(7))));
+    bodies.push(("all null", with_all(json!(null))));
+    bodies.push(("all lists", with_all(json!([[]]))));
+    bodies.push(("all too long", with_all(json!("a".repeat(20_000)))));
+    bodies.push((
+        "line breaks",
+        with_all(json!("anna@example.com\r\nBcc: b@example.com")),
+    ));
+    bodies.push(("all empty", with_all(json!(""))));
+    bodies
+}
+
+async fn every_route_stands_bad_bodies(app: TestApp) {
+    app.user(ANNA, OWLS).await;
+    let (access, _) = app.log_in(ANNA, OWLS).await;
+    let document = app.get("/openapi.json").await.body;
+    let (letters, before) = (app.letters(ANNA).await.len(), rows(&app));
+    let mut tried = 0;
+    for (method, path, operation) in operations(&document) {
+        if !operation["requestBody"].is_object() {
+            continue;
+        }
+        tried += 1;
+        let key = operation["security"].to_string().contains("api_key");
+        for (name, body) in bad_bodies() {
+            // What a route leaves out may be missing: an empty change is a change of nothing.
+            if method == "patch" && ["all null"].contains(&name) {
+                continue;
+            }
+            let mut request = app.request(&method.to_uppercase(), &concrete(&path));
+            if !key && operation["security"].is_array() {
+                request = request.bearer(&access);
+            }
+            let answer = request
+                .header("content-type", "application/json")
+                .bytes(body)
+                .send()
+                .await;
+            let what = format!("{method} {path}, {name}: {} {:?}", answer.status, answer.body);
+            assert!((400..500).contains(&answer.status), "{what}");
+            assert!(!answer.code().is_empty(), "{what}");
+            assert_eq!(
+                answer.header("content-type"),
+                Some("application/problem+json"),
+                "{what}"
+            );
+        }
+        let untyped = app
+            .request(&method.to_uppercase(), &concrete(&path))
+            .bearer(&access)
+            .bytes(b"{}".to_vec());
+        assert!(
+            (400..500).contains(&untyped.send().await.status),
+            "{method} {path} without a content type"
+        );
+    }
+    assert!(tried >= 10, "only {tried} routes take a body");
+    app.run_pending().await;
+    assert_eq!(app.letters(ANNA).await.len(), letters);
+    assert_eq!(rows(&app), before, "something was written");
+}
+
+/// Rows written by requests; what workers and sweepers do for themselves is not counted.
+fn rows(app: &TestApp) -> u64 {
+    let ours = [
+        "register",
+        "activate",
+        "login",
+        "refresh",
+        "change_password",
+        "reset_password",
+        "update_me",
+        "delete_me",
+    ];
+    let stats = app.app.store.stats();
+    ours.iter()
+        .filter_map(|name| stats.transactions.get(name))
+        .map(|tx| tx.committed)
+        .sum()
+}

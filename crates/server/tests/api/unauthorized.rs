@@ -1,0 +1,95 @@
+//! Every route that says it needs credentials is asked without any, with wrong ones, and with those of the
+//! other kind. The open ones stand here by name, so that a new one cannot be open by oversight.
+
+use gatepost::testing::TestApp;
+use serde_json::{Value, json};
+
+/// Open to anybody, on purpose.
+const OPEN: &[(&str, &str)] = &[
+    ("get", "/healthz"),
+    ("get", "/openapi.json"),
+    ("get", "/readyz"),
+    ("post", "/api/auth/login"),
+    ("post", "/api/auth/logout"),
+    ("post", "/api/auth/refresh"),
+    ("post", "/api/auth/verify"),
+    ("post", "/api/users"),
+    ("post", "/api/users/activate"),
+    ("post", "/api/users/activate/resend"),
+    ("post", "/api/users/password/forgot"),
+    ("post", "/api/users/password/reset"),
+];
+
+pub(crate) fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            operations.push((method.clone(), path.clone(), operation.clone()));
+        }
+    }
+    operations.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+    operations
+}
+
+/// The path with something in place of `{id}`.
+pub(crate) fn concrete(path: &str) -> String {
+    path.split('/')
+        .map(|part| {
+            if part.starts_with('{') {
+                "0197c0de-0000-7000-8000-000000000000"
+            } else {
+                part
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_with_security_refuses_without_credentials() {
+    let app = TestApp::sqlite().await;
+    let document = app.get("/openapi.json").await.body;
+    let operations = operations(&document);
+    let open: Vec<(&str, &str)> = operations
+        .iter()
+        .filter(|(_, _, operation)| operation["security"].as_array().is_none_or(Vec::is_empty))
+        .map(|(method, path, _)| (method.as_str(), path.as_str()))
+        .collect();
+    assert_eq!(open, OPEN, "the routes without `security`");
+    let mut guarded = 0;
+    for (method, path, operation) in &operations {
+        if operation["security"].as_array().is_none_or(Vec::is_empty) {
+            continue;
+        }
+        guarded += 1;
+        let request = || {
+            let request = app.request(&method.to_uppercase(), &concrete(path));
+            if operation["requestBody"].is_object() {
+                request.json(json!({}))
+            } else {
+                request
+            }
+        };
+        let bare = request().send().await;
+        assert_eq!(
+            (bare.status, bare.code()),
+            (401, "credentials_missing"),
+            "{method} {path}"
+        );
+        assert!(
+            bare.header("www-authenticate")
+                .is_some_and(|value| value.starts_with("Bearer"))
+        );
+        for wrong in ["nonsense", "gp_nonsense", "eyJhbGciOiJub25lIn0.e30."] {
+            let answer = request().bearer(wrong).send().await;
+            assert_eq!(answer.status, 401, "{method} {path} with {wrong}: {answer:?}");
+            assert!(
+                ["api_key_invalid", "token_malformed"].contains(&answer.code()),
+                "{answer:?}"
+            );
+        }
+        let basic = request().header("authorization", "Basic Z3A6Z3A=").send().await;
+        assert_eq!(basic.status, 401, "{method} {path}");
+    }
+    assert!(guarded >= 8, "only {guarded} guarded routes were found");
+}
