@@ -62,6 +62,7 @@ struct Shared {
     mail_reply: Mutex<Option<String>>,
     dialogues: Mutex<usize>,
     pipelining: Mutex<bool>,
+    careless: Mutex<bool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -125,6 +126,11 @@ impl SmtpSink {
     /// Whether PIPELINING is offered; it is unless turned off.
     pub fn offer_pipelining(&self, offer: bool) {
         *lock(&self.shared.pipelining) = offer;
+    }
+
+    /// Takes `DATA` also when every recipient was refused, as RFC 2920 3.1 lets a server do.
+    pub fn take_data_for_nobody(&self, take: bool) {
+        *lock(&self.shared.careless) = take;
     }
 
     /// Down: refuses connections and cuts the open ones. Up: listens again on the same port.
@@ -241,7 +247,9 @@ async fn talk(tcp: TcpStream, shared: &Shared) -> io::Result<()> {
                     Answer::Gone => return Ok(()),
                 }
             }
-            "DATA" if to.is_empty() => talk.say("554 5.5.1 no valid recipients").await?,
+            "DATA" if to.is_empty() && !*lock(&shared.careless) => {
+                talk.say("554 5.5.1 no valid recipients").await?;
+            }
             "DATA" => {
                 if !talk.content(&from, &to).await? {
                     return Ok(());

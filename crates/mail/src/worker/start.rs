@@ -86,34 +86,34 @@ impl Desk {
 
     /// Reads and opens a message; what does not open is never sent.
     fn read(&self, message: &Message<Body>) -> Result<Said, String> {
+        let body = &message.message;
+        if message.queue != MAIL_QUEUE {
+            // Whoever may write there may have mail sent, not account letters.
+            let request = MailRequest::parse_wire(&body.bytes).map_err(|error| error.to_string())?;
+            let to = request.to.clone();
+            return Ok(Said::Letter {
+                message_id: message.id,
+                to,
+                request: Box::new(request),
+            });
+        }
+        // What the parser says repeats what stands there, and reasons are shown where queues are.
         match message.kind.as_str() {
             KIND_INTENT => {
-                let intent = message
-                    .message
+                let intent = body
                     .parse()
-                    .map_err(|error| format!("not an intent: {error}"))?;
+                    .map_err(|_| "not an account letter's intent".to_owned())?;
                 Ok(Said::Intent(Box::new(intent)))
             }
             KIND_LETTER => {
-                let letter: QueuedLetter = message
-                    .message
-                    .parse()
-                    .map_err(|error| format!("not a letter: {error}"))?;
+                let letter: QueuedLetter = body.parse().map_err(|_| "not a sealed letter".to_owned())?;
                 let request = letter
                     .open(self.mailer.sealer())
                     .map_err(|error| error.to_string())?;
+                let (message_id, to) = (letter.message_id, letter.to);
                 Ok(Said::Letter {
-                    message_id: letter.message_id,
-                    to: letter.to,
-                    request: Box::new(request),
-                })
-            }
-            _ if message.queue != MAIL_QUEUE => {
-                let request =
-                    MailRequest::parse_wire(&message.message.bytes).map_err(|error| error.to_string())?;
-                Ok(Said::Letter {
-                    message_id: message.id,
-                    to: request.to.clone(),
+                    message_id,
+                    to,
                     request: Box::new(request),
                 })
             }

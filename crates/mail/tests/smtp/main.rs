@@ -162,6 +162,23 @@ async fn a_letter_that_was_given_up_leaves_no_answer_for_the_next() {
 }
 
 #[tokio::test]
+async fn no_empty_letter_goes_to_nobody() {
+    let sink = SmtpSink::start().unwrap();
+    sink.take_data_for_nobody(true);
+    let smtp = smtp(&sink);
+    assert!(matches!(
+        send(&smtp, "perm").await,
+        Err(SendError::Refused {
+            phase: Phase::RcptTo,
+            ..
+        })
+    ));
+    send(&smtp, "ok").await.unwrap();
+    let received = sink.received();
+    assert_eq!((received.len(), received[0].data.as_bytes()), (1, MESSAGE));
+}
+
+#[tokio::test]
 async fn nothing_is_sent_when_the_dot_is_held_back() {
     let sink = SmtpSink::start().unwrap();
     let smtp = smtp(&sink);
