@@ -34,6 +34,7 @@ mod suggest;
 mod tests;
 mod values;
 
+pub(crate) use durations::parse as parse_duration;
 pub use backends::{Broker, Cache, MailTransport, StorageBackend};
 pub use error::{ConfigError, Problem};
 pub use layers::{Origin, Source};

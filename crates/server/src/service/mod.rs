@@ -1,1 +1,50 @@
-//! The API for other programs, by API key.
+//! The API for other programs, each call with an API key of the right scope: tokens, mail, captured mail,
+//! accounts. One verb a file.
+
+pub mod api_key;
+pub mod inbox;
+pub mod mail;
+pub mod page;
+pub mod scope;
+pub mod tokens;
+pub mod users;
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::app::App;
+use crate::config::{Module, Modules};
+
+/// The routes of the modules that are switched on.
+pub fn router(modules: &Modules) -> OpenApiRouter<App> {
+    let mut router = OpenApiRouter::new();
+    if modules.has(Module::Tokens) {
+        router = router
+            .routes(routes!(tokens::create::create))
+            .routes(routes!(tokens::verify::verify))
+            .routes(routes!(tokens::validate::validate))
+            .routes(routes!(tokens::revoke::revoke));
+    }
+    if modules.has(Module::Mail) {
+        let mail = OpenApiRouter::new()
+            .routes(routes!(mail::send::send, mail::list::list))
+            .layer(DefaultBodyLimit::max(mail::MAX_BODY));
+        router = router
+            .merge(mail)
+            .routes(routes!(mail::show::show))
+            .routes(routes!(inbox::list::list))
+            .routes(routes!(inbox::show::show));
+    }
+    if modules.has(Module::Accounts) {
+        router = router
+            .routes(routes!(users::list::list, users::create::create))
+            .routes(routes!(
+                users::show::show,
+                users::update::update,
+                users::delete::delete
+            ))
+            .routes(routes!(users::revoke::revoke));
+    }
+    router
+}

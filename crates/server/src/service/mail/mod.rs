@@ -1,0 +1,62 @@
+//! `/api/mail*`: letters for other programs, one verb a file.
+
+pub mod list;
+pub mod send;
+pub mod show;
+mod view;
+
+use gatepost_mail::MailError;
+use gatepost_mail::wire::WireError;
+
+use crate::http::{Code, Problem};
+
+pub use view::{DeliveryView, EventView};
+
+/// The largest body of `POST /api/mail`, in bytes: 1 MiB.
+pub const MAX_BODY: usize = 1024 * 1024;
+
+/// What a caller did wrong, by field; the rest as everywhere.
+fn refused(error: MailError) -> Problem {
+    let text = sentence(&error.to_string());
+    match error {
+        MailError::Render(gatepost_mail::Error::UnknownTemplate { .. }) | MailError::ReservedTemplate(_) => {
+            Problem::field("template", "invalid", text)
+        }
+        MailError::Render(_) => Problem::field("data", "invalid", text),
+        MailError::SenderNotAllowed => Problem::field("from_email", "not_allowed", text),
+        MailError::Post(_) => Problem::field("body", "invalid", text),
+        MailError::Expired => Problem::field("expires_at", "invalid", text),
+        MailError::IdempotencyConflict => Problem::new(Code::IdempotencyKeyReused),
+        other => other.into(),
+    }
+}
+
+impl From<WireError> for Problem {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Fields(fields) if !fields.is_empty() => {
+                let problem = Self::new(Code::ValidationFailed);
+                fields.into_iter().fold(problem, |problem, wrong| {
+                    let code = if wrong.code == "missing" {
+                        "required"
+                    } else {
+                        wrong.code
+                    };
+                    problem.and_field(wrong.field, code, sentence(&wrong.message))
+                })
+            }
+            other => Self::field("body", "wrong_type", sentence(&other.to_string())),
+        }
+    }
+}
+
+/// Errors of libraries begin small and end without a stop; a person reads a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    let stop = if text.ends_with('.') { "" } else { "." };
+    format!("{first}{}{stop}", letters.as_str())
+}

@@ -1,0 +1,78 @@
+//! `POST /api/tokens/revoke`: one token, or everything that a user holds.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::UserId;
+use crate::accounts::users;
+use crate::app::App;
+use crate::http::token::RawToken;
+use crate::http::{Json, Problem};
+use crate::service::api_key::{Allowed, TokensRevoke};
+
+/// What to revoke: exactly one of the two.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Request {
+    /// One token. A refresh token takes its session with it.
+    token: Option<RawToken>,
+    /// Everything of every purpose that this user holds.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    user_id: Option<UserId>,
+}
+
+/// Revoke a token, or all of a user's
+///
+/// A token that is no token, or is dead already, answers 204 as well: afterwards it is good for nothing
+/// (RFC 7009, 2.2). Takes the scope `tokens:revoke`.
+#[utoipa::path(
+    post, path = "/api/tokens/revoke", tag = "tokens", request_body = Request,
+    responses(
+        (status = 204, description = "Revoked"),
+        (status = "4XX", description = "Refused", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = []))
+)]
+pub async fn revoke(
+    State(app): State<App>,
+    allowed: Allowed<TokensRevoke>,
+    Json(request): Json<Request>,
+) -> Result<StatusCode, Problem> {
+    let tokens = app.tokens.clone();
+    match request {
+        Request {
+            token: Some(token),
+            user_id: None,
+        } => {
+            app.store
+                .run_tx("revoke_token", move |tx| {
+                    let (tokens, token) = (tokens.clone(), token.clone());
+                    Box::pin(
+                        async move { Ok::<_, Problem>(tokens.revoke_token_in(tx, token.expose()).await?) },
+                    )
+                })
+                .await?;
+        }
+        Request {
+            token: None,
+            user_id: Some(UserId(user_id)),
+        } => {
+            let actor = allowed.key.actor();
+            app.store
+                .run_tx("revoke_user", move |tx| {
+                    let (tokens, actor, user_id) = (tokens.clone(), actor.clone(), user_id.clone());
+                    Box::pin(async move { users::revoke(tx, &tokens, &actor, &user_id).await })
+                })
+                .await?;
+        }
+        _ => {
+            return Err(Problem::field(
+                "token",
+                "invalid",
+                "Send either `token` or `user_id`.",
+            ));
+        }
+    }
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,19 @@
+//! `/api/service/users*`: accounts, for other programs. The same verbs as `gatepost user`, one a file.
+
+pub mod create;
+pub mod delete;
+pub mod list;
+pub mod revoke;
+pub mod show;
+pub mod update;
+
+use gatepost_storage::Tx;
+use gatepost_storage::users::{self, UserRow};
+use uuid::Uuid;
+
+use crate::http::Problem;
+
+/// The account, or 404.
+async fn existing(tx: &mut Tx<'_>, id: Uuid) -> Result<UserRow, Problem> {
+    users::get(tx, id).await?.ok_or_else(Problem::not_found)
+}
