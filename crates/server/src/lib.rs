@@ -16,6 +16,7 @@ pub mod lifecycle;
 mod limits;
 pub mod logs;
 pub mod ops;
+pub mod pages_http;
 mod random;
 pub mod roles;
 pub mod router;

@@ -13,11 +13,14 @@ use crate::accounts::{activate, forgot, me, register, resend, reset};
 use crate::app::App;
 use crate::auth::{login, logout, logout_everywhere, refresh, sessions, verify};
 use crate::config::Module;
+use crate::console;
 use crate::http::client::TrustedProxies;
 use crate::http::health;
 use crate::http::layers::{self, Around};
 use crate::http::openapi::{self, Api, Document};
+use crate::pages_http;
 use crate::roles::Roles;
+use crate::service;
 
 /// No body but a mail's is larger than this.
 const BODY_LIMIT: usize = 64 * 1_024;
@@ -38,6 +41,10 @@ pub enum Side {
 impl Side {
     fn is_public(self) -> bool {
         self != Self::Admin
+    }
+
+    fn is_admin(self) -> bool {
+        self != Self::Public
     }
 }
 
@@ -79,7 +86,28 @@ fn api(app: &App, roles: Roles, side: Side) -> OpenApiRouter<App> {
     if roles.api && side.is_public() && app.config.modules.has(Module::Accounts) {
         router = router.merge(accounts()).merge(auth());
     }
+    if roles.api && side.is_admin() {
+        router = router.merge(service::router(&app.config.modules));
+    }
     router
+}
+
+/// What people see in a browser.
+fn pages(app: &App, roles: Roles, side: Side) -> Router<App> {
+    let mut router = Router::new();
+    if !roles.api {
+        return router;
+    }
+    if side.is_public() {
+        router = router.merge(pages_http::router(app));
+    }
+    if side.is_admin() {
+        router = router.merge(pages_http::docs_router(app));
+        if app.config.modules.has(Module::Console) {
+            router = router.merge(console::router(app));
+        }
+    }
+    router.merge(pages_http::assets_router())
 }
 
 /// The whole program as one service.
@@ -91,6 +119,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         https: app.config.http.public_url.is_https(),
     };
     Ok(router
+        .merge(pages(app, roles, side))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
         .layer(Extension(Document::new(&document)?))

@@ -1,0 +1,65 @@
+//! From what somebody typed to what is valid, with every fault beside its field.
+
+use crate::accounts::{Email, Password};
+use crate::app::App;
+use crate::http::pages::Fault;
+use crate::http::{Code, Problem};
+
+/// Reads the fields of a form, and collects what is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// What is wrong so far.
+    pub(crate) faults: Vec<Fault>,
+}
+
+impl Reader {
+    /// The field `email`.
+    pub(crate) fn email(&mut self, typed: &str) -> Option<Email> {
+        if typed.trim().is_empty() {
+            self.faults.push(Fault::new("required").on("email"));
+            return None;
+        }
+        let email = typed.parse().ok();
+        if email.is_none() {
+            self.faults.push(Fault::new("invalid_email").on("email"));
+        }
+        email
+    }
+
+    /// A password in the field `name`. Whether it may be chosen is found out later.
+    pub(crate) fn password(&mut self, name: &'static str, typed: String) -> Option<Password> {
+        if typed.is_empty() {
+            self.faults.push(Fault::new("required").on(name));
+            return None;
+        }
+        match Password::parse(typed) {
+            Ok(password) => Some(password),
+            Err(unusable) => {
+                let code = if unusable == crate::accounts::password::Unusable::TooLong {
+                    "password_too_long"
+                } else {
+                    "invalid"
+                };
+                self.faults.push(
+                    Fault::new(code)
+                        .on(name)
+                        .detail(format!("The password {unusable}.")),
+                );
+                None
+            }
+        }
+    }
+}
+
+/// What a form shows beside the field `password` (or above the form), or the problem again if it is none that
+/// typing something else would mend.
+pub(crate) fn fault(app: &App, problem: Problem, password: &'static str) -> Result<Fault, Problem> {
+    let code = problem.code();
+    let fault = Fault::new(code.as_str()).detail(problem.text());
+    match code {
+        Code::PasswordTooShort => Ok(fault.on(password).min(app.config.accounts.min_password_length)),
+        Code::PasswordTooLong | Code::PasswordCommon | Code::PasswordContextual => Ok(fault.on(password)),
+        Code::InvalidCredentials | Code::AccountNotActive => Ok(fault),
+        _ => Err(problem),
+    }
+}

@@ -1,0 +1,96 @@
+//! `GET`, `POST /login`.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::form::{Reader, fault};
+use super::visitor::{self, Visitor};
+use super::{account, cookie};
+use crate::app::App;
+use crate::auth::granted::new_session;
+use crate::auth::login;
+use crate::http::pages::view::Login;
+use crate::http::pages::{Fault, Lang};
+use crate::http::{Client, Form, Problem, Query};
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// What another page sent along.
+#[derive(Deserialize)]
+pub(crate) struct Said {
+    notice: Option<String>,
+}
+
+/// The form.
+pub(crate) async fn page(State(app): State<App>, lang: Lang, Query(said): Query<Said>) -> Response {
+    let notice = said.notice.as_deref().and_then(account::notice);
+    let page = Login {
+        email: String::new(),
+        faults: Vec::new(),
+        notice,
+    };
+    app.pages.answer(StatusCode::OK, &page, lang, app.now())
+}
+
+/// Log in: an ordinary session, and a cookie that names it.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    lang: Lang,
+    client: Client,
+    headers: HeaderMap,
+    Form(request): Form<Request>,
+) -> Result<Response, Problem> {
+    let mut reader = Reader::default();
+    let (email, password) = (
+        reader.email(&request.email),
+        reader.password("password", request.password),
+    );
+    let (Some(email), Some(password)) = (email, password) else {
+        return Ok(shown(
+            &app,
+            lang,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            request.email,
+            reader.faults,
+        ));
+    };
+    let session = new_session(client, &headers);
+    let grant = match login::log_in(&app, client, session, &email, &password).await {
+        Ok(grant) => grant,
+        Err(problem) => {
+            let status = problem.status();
+            let fault = fault(&app, problem, "password")?;
+            return Ok(shown(&app, lang, status, request.email, vec![fault]));
+        }
+    };
+    // The session that this browser had before would be left without a cookie.
+    if let Some(before) = Visitor::of(&app, &headers).await? {
+        before.log_out(&app).await?;
+    }
+    let user_id = grant.subject.parse().map_err(Problem::internal)?;
+    let mut response = Redirect::to("/account").into_response();
+    cookie::add(&mut response, visitor::cookie(&app, user_id, grant.sid)?);
+    Ok(response)
+}
+
+fn shown(app: &App, lang: Lang, status: StatusCode, email: String, faults: Vec<Fault>) -> Response {
+    app.pages.answer(
+        status,
+        &Login {
+            email,
+            faults,
+            notice: None,
+        },
+        lang,
+        app.now(),
+    )
+}

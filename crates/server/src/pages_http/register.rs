@@ -1,0 +1,91 @@
+//! `GET`, `POST /register`.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+
+use super::form::{Reader, fault};
+use crate::accounts::profile::LocaleTag;
+use crate::accounts::register::{self, NewRegistration};
+use crate::app::App;
+use crate::config::{MailTransport, Registration};
+use crate::http::pages::view::{CheckMail, CheckMailReason, Register};
+use crate::http::pages::{Fault, Lang};
+use crate::http::{Client, Code, Form, Problem};
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub(crate) struct Request {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// The form.
+pub(crate) async fn page(State(app): State<App>, lang: Lang) -> Result<Response, Problem> {
+    if app.config.accounts.registration != Registration::Open {
+        return Err(Problem::new(Code::RegistrationClosed));
+    }
+    Ok(shown(&app, lang, StatusCode::OK, String::new(), Vec::new()))
+}
+
+/// Register; the answer is the same whether or not the address is known.
+pub(crate) async fn submit(
+    State(app): State<App>,
+    lang: Lang,
+    client: Client,
+    Form(request): Form<Request>,
+) -> Result<Response, Problem> {
+    let mut reader = Reader::default();
+    let (email, password) = (
+        reader.email(&request.email),
+        reader.password("password", request.password),
+    );
+    let (Some(email), Some(password)) = (email, password) else {
+        return Ok(shown(
+            &app,
+            lang,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            request.email,
+            reader.faults,
+        ));
+    };
+    let locale = LocaleTag::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(
+        lang.as_str(),
+    ))
+    .ok();
+    let new = NewRegistration {
+        email,
+        password,
+        locale,
+        profile: None,
+    };
+    match register::ask(&app, client, new).await {
+        Ok(()) => {
+            let captured = matches!(app.config.mail.transport, MailTransport::Capture);
+            let page = CheckMail {
+                reason: CheckMailReason::Registered,
+                email: request.email,
+                captured,
+            };
+            Ok(app.pages.answer(StatusCode::OK, &page, lang, app.now()))
+        }
+        Err(problem) => {
+            let status = problem.status();
+            let fault = fault(&app, problem, "password")?;
+            Ok(shown(&app, lang, status, request.email, vec![fault]))
+        }
+    }
+}
+
+fn shown(app: &App, lang: Lang, status: StatusCode, email: String, faults: Vec<Fault>) -> Response {
+    let page = Register {
+        email,
+        min_length: app.config.accounts.min_password_length,
+        faults,
+    };
+    app.pages.answer(status, &page, lang, app.now())
+}
