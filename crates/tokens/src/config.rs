@@ -28,8 +28,9 @@ impl Default for Config {
 /// How long a session lasts, and how long a lost answer can be asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// A session that is not refreshed for so long ends. Never more than the refresh token's own lifetime.
-    pub idle: Duration,
+    /// A session that is not refreshed for so long ends; without it, after the lifetime of its refresh tokens, which
+    /// is 7 days unless configured. Never more than that.
+    pub idle: Option<Duration>,
     /// A session ends so long after it began, however often it is refreshed (ASVS 7.3.2, 10.4.8).
     pub absolute: Duration,
     /// For so long after a rotation the previous token gets the same successor even if that was seen already:
@@ -38,10 +39,10 @@ pub struct SessionLimits {
 }
 
 impl Default for SessionLimits {
-    /// 7 days idle, 90 days in all, 10 s to retry.
+    /// Idle for as long as a refresh token lives, 90 days in all, 10 s to retry.
     fn default() -> Self {
         Self {
-            idle: Duration::from_hours(7 * 24),
+            idle: None,
             absolute: Duration::from_hours(90 * 24),
             retry_window: Duration::from_secs(10),
         }

@@ -73,6 +73,12 @@ impl TokenService {
         let Ok(token) = self.tokens.check_any(raw) else {
             return Ok(false);
         };
+        // A refresh token that is dead already must not end the session that outlived it (a password change).
+        if let Some(generation) = token.generation
+            && generation < generations::current(tx, &token.subject, token.purpose.class()).await?
+        {
+            return Ok(false);
+        }
         let session = token
             .session
             .as_ref()
@@ -123,6 +129,16 @@ impl TokenService {
         generation: i64,
     ) -> Result<bool, ServiceError> {
         Ok(generations::raise(tx, subject, class_of(P::NAME), generation).await?)
+    }
+
+    /// Whether a link of this number would be dead on arrival: it was voided while its letter waited.
+    pub async fn is_void_in<P: Purpose>(
+        &self,
+        tx: &mut Tx<'_>,
+        subject: &str,
+        generation: i64,
+    ) -> Result<bool, ServiceError> {
+        Ok(generation < generations::current(tx, subject, class_of(P::NAME)).await?)
     }
 
     /// A new generation of session tokens; the old ones are dead everywhere.

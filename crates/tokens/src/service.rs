@@ -167,6 +167,7 @@ impl TokenService {
 
     /// How long a refresh token lives: its purpose's lifetime, or the session's idle limit if that is shorter.
     pub(crate) fn refresh_lifetime(&self) -> std::time::Duration {
-        self.tokens.keyed::<Refresh>().spec.lifetime.min(self.limits.idle)
+        let lifetime = self.tokens.keyed::<Refresh>().spec.lifetime;
+        self.limits.idle.map_or(lifetime, |idle| idle.min(lifetime))
     }
 }

@@ -123,6 +123,10 @@ async fn a_newer_letter_kills_the_older_link_when_it_is_sent(db: Database) {
         service.peek::<Activate>(&new).await.is_ok(),
         "an older letter that arrives late kills nothing newer"
     );
+    assert!(
+        void(&at, first).await && !void(&at, second).await,
+        "what need not be sent any more is known"
+    );
     let reset = make::<ChangePassword>(&at, NewToken::new("u")).await.raw;
     sent(&at, i64::MAX).await;
     assert!(
@@ -141,6 +145,18 @@ async fn ask(at: &Instance) -> i64 {
         })
         .await;
     next.unwrap()
+}
+
+async fn void(at: &Instance, number: i64) -> bool {
+    let service = at.service.clone();
+    let void: Result<bool, ServiceError> = at
+        .store
+        .run_tx("void", move |tx| {
+            let service = service.clone();
+            Box::pin(async move { service.is_void_in::<Activate>(tx, "u", number).await })
+        })
+        .await;
+    void.unwrap()
 }
 
 async fn sent(at: &Instance, number: i64) {

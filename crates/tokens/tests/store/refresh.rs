@@ -157,6 +157,20 @@ async fn a_session_ends_when_idle_and_in_the_end_in_any_case(db: Database) {
         Rotation::Refused(Refused::Expired)
     );
 
+    let lenient = at.service.clone();
+    let limits = SessionLimits {
+        idle: Some(Duration::from_hours(2)),
+        ..SessionLimits::default()
+    };
+    at.service = lenient.clone().with_limits(limits);
+    let idle = at.login("u").await;
+    at.step(7200);
+    assert_eq!(
+        at.rotate(&idle.refresh).await,
+        Rotation::Refused(Refused::Expired)
+    );
+    at.service = lenient;
+
     let limits = SessionLimits {
         absolute: Duration::from_hours(48),
         ..SessionLimits::default()

@@ -85,6 +85,15 @@ async fn after_a_password_change_this_session_goes_on_and_every_older_token_is_d
             "not even to ask again"
         );
     }
+    let (service, old) = (at.service.clone(), here.refresh.clone());
+    let ended: Result<bool, ServiceError> = at
+        .store
+        .run_tx("log out with an old token", move |tx| {
+            let (service, old) = (service.clone(), old.clone());
+            Box::pin(async move { service.revoke_token_in(tx, &old).await })
+        })
+        .await;
+    assert!(!ended.unwrap(), "a dead token ends nothing");
     assert!(at.service.check_access(&renewed.access).await.is_ok());
     let sessions = at.service.sessions("me").await.unwrap();
     assert_eq!(
