@@ -203,6 +203,11 @@ impl Letters {
         let Some(reader) = reader(tx, intent).await? else {
             return Ok(Resolution::Skip("there is nobody to tell any more".to_owned()));
         };
+        if self.is_void(tx, intent, &reader.id).await? {
+            return Ok(Resolution::Skip(
+                "its link would be dead on arrival: older links were voided meanwhile".to_owned(),
+            ));
+        }
         let at = asked_at(intent)?;
         let data = match intent.letter.as_str() {
             ActivateAccount::TEMPLATE => {
@@ -257,6 +262,25 @@ impl Letters {
                 forgot_url,
             }),
         }
+    }
+
+    /// The password was changed, or everything revoked, while the letter waited.
+    async fn is_void(
+        &self,
+        tx: &mut Tx<'_>,
+        intent: &AccountIntent,
+        subject: &str,
+    ) -> Result<bool, MailError> {
+        let Some(generation) = intent.generation else {
+            return Ok(false);
+        };
+        let tokens = &self.tokens;
+        let void = match intent.letter.as_str() {
+            ActivateAccount::TEMPLATE => tokens.is_void_in::<Activate>(tx, subject, generation).await,
+            ResetPassword::TEMPLATE => tokens.is_void_in::<ChangePassword>(tx, subject, generation).await,
+            _ => Ok(false),
+        };
+        void.map_err(account)
     }
 
     /// The token's id follows from the letter's, so that a twin of the letter is the same letter and only one
