@@ -34,8 +34,8 @@ mod suggest;
 mod tests;
 mod values;
 
-pub(crate) use durations::parse as parse_duration;
 pub use backends::{Broker, Cache, MailTransport, StorageBackend};
+pub(crate) use durations::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use layers::{Origin, Source};
 pub(crate) use secret::make_private_dir;

@@ -10,7 +10,7 @@ use super::failure::Failure;
 /// A password: typed twice and unseen on a terminal, else the first line of standard input.
 pub(super) async fn new_password(whose: &str) -> Result<SecretString, Failure> {
     if !io::stdin().is_terminal() {
-        return line().await;
+        return line(NO_PASSWORD).await;
     }
     let first = hidden(&format!("Password of {whose}: ")).await?;
     let again = hidden("The same again: ").await?;
@@ -18,6 +18,15 @@ pub(super) async fn new_password(whose: &str) -> Result<SecretString, Failure> {
         return Err(Failure::no("the two passwords differ; try again"));
     }
     Ok(first)
+}
+
+/// A token that was given, or with `-` the first line of standard input: there, nobody else on the machine sees it.
+pub(super) async fn token(given: String) -> Result<String, Failure> {
+    if given != "-" {
+        return Ok(given.trim().to_owned());
+    }
+    let read = line("a token is needed").await?;
+    Ok(read.expose_secret().trim().to_owned())
 }
 
 /// Refuses unless `--yes` was given, and says what would be gone.
@@ -36,7 +45,7 @@ async fn hidden(prompt: &str) -> Result<SecretString, Failure> {
     let _ = io::stderr().flush();
     let quiet = Quiet::start();
     let answer = tokio::select! {
-        answer = line() => answer,
+        answer = line(NO_PASSWORD) => answer,
         _ = tokio::signal::ctrl_c() => Err(Failure::no("given up")),
     };
     drop(quiet);
@@ -44,7 +53,9 @@ async fn hidden(prompt: &str) -> Result<SecretString, Failure> {
     answer
 }
 
-async fn line() -> Result<SecretString, Failure> {
+const NO_PASSWORD: &str = "a password is needed";
+
+async fn line(missing: &str) -> Result<SecretString, Failure> {
     let read = tokio::task::spawn_blocking(|| {
         let mut text = String::new();
         io::stdin().lock().read_line(&mut text).map(|_| text)
@@ -56,9 +67,9 @@ async fn line() -> Result<SecretString, Failure> {
     };
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
-        return Err(Failure::usage(
-            "a password is needed, on the first line of standard input",
-        ));
+        return Err(Failure::usage(format!(
+            "{missing}, on the first line of standard input"
+        )));
     }
     Ok(text.into())
 }

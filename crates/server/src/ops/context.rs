@@ -1,6 +1,6 @@
 //! What every command has: where its configuration is, and how it answers.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use gatepost_storage::{MigrationState, Set, Store, StoreOptions};
@@ -8,7 +8,10 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::failure::Failure;
+use crate::app::App;
 use crate::config::{self, Config, Migrate, Origin};
+
+const OLDER: &str = "the database is older than this program; run `gatepost migrate`";
 
 /// Common options, and what follows from them.
 pub(super) struct Context {
@@ -34,11 +37,33 @@ impl Context {
             .iter()
             .any(|m| m.state == MigrationState::Pending)
         {
-            return Err(Failure::no(
-                "the database is older than this program; run `gatepost migrate`",
-            ));
+            return Err(Failure::no(OLDER));
         }
         Ok((config, store))
+    }
+
+    /// The whole program, built and not serving.
+    pub(super) async fn app(&self) -> Result<App, Failure> {
+        let app = App::build(self.config()?).await?;
+        if app.lifecycle.is_migrated() {
+            Ok(app)
+        } else {
+            Err(Failure::no(OLDER))
+        }
+    }
+
+    /// A line beside the answer, on standard error, for a person: not with `--json`.
+    pub(super) fn aside(&self, text: &str) {
+        if !self.json {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// How far long work is, on a terminal; each word replaces the one before.
+    pub(super) fn progress(&self, text: &str) {
+        if !self.json && io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "\r\u{1b}[K{text}\r");
+        }
     }
 
     /// Prints the answer: as one JSON object if that was asked for, else as text.

@@ -4,7 +4,12 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use gatepost_mail::MailError;
+use gatepost_tokens::{Refused, ServiceError};
+
+use crate::app::BuildError;
 use crate::config::{ConfigError, SecretError};
+use crate::http::Problem;
 
 /// A command that ended otherwise than hoped.
 #[derive(Debug)]
@@ -76,6 +81,57 @@ impl From<gatepost_storage::Error> for Failure {
                 Self::no(error.to_string())
             }
             _ => Self::unknown(format!("{error}; look at storage.url (`gatepost config show`)")),
+        }
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Config(error) => error.into(),
+            BuildError::Storage(error) => error.into(),
+            error if error.is_transient() => Self::unknown(error.to_string()),
+            error => Self::no(error.to_string()),
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        if refused.is_transient() {
+            Self::unknown(format!("it can't be found out now: {refused}"))
+        } else {
+            Self::no(format!("{} ({refused})", refused.code()))
+        }
+    }
+}
+
+impl From<ServiceError> for Failure {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Storage(error) => error.into(),
+            ServiceError::Create(error) => Self::usage(error.to_string()),
+        }
+    }
+}
+
+impl From<MailError> for Failure {
+    fn from(error: MailError) -> Self {
+        match error {
+            MailError::Storage(error) => error.into(),
+            error if error.is_the_callers() => Self::usage(error.to_string()),
+            error => Self::unknown(error.to_string()),
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let text = format!("{} ({})", problem.text(), problem.code().as_str());
+        if problem.status().is_server_error() {
+            Self::unknown(text)
+        } else {
+            Self::no(text)
         }
     }
 }

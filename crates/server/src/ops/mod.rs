@@ -4,13 +4,19 @@
 //! whether or not the program is running.
 
 mod admin;
+mod apikey;
 mod ask;
 mod backup;
+mod blacklist;
 mod config;
 mod context;
 mod failure;
+mod mail;
 mod migrate;
+mod serve;
+mod token;
 mod usage;
+mod user;
 mod words;
 
 pub mod tour;
@@ -43,6 +49,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the program
+    Serve(serve::Args),
     /// Walk the whole life of an account over HTTP, and print each step with its time
     Tour(tour::TourArgs),
     /// Bring the database up to date
@@ -53,6 +61,21 @@ enum Command {
     /// Administrators of the console
     #[command(subcommand)]
     Admin(admin::Command),
+    /// Accounts
+    #[command(subcommand)]
+    User(user::Command),
+    /// Tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Tokens that were used up or revoked
+    #[command(subcommand)]
+    Blacklist(blacklist::Command),
+    /// Keys for other programs
+    #[command(subcommand)]
+    Apikey(apikey::Command),
+    /// Letters and what became of them
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Copy the embedded database while the program runs
     Backup(backup::Args),
 }
@@ -78,11 +101,22 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(context: &Context, command: Command) -> ExitCode {
+    // `serve` and `tour` have logs of their own; of the others only warnings are of interest.
+    let _logs = match command {
+        Command::Serve(_) | Command::Tour(_) => None,
+        _ => crate::logs::start_quiet().ok(),
+    };
     let done = match command {
+        Command::Serve(args) => serve::run(context, &args).await,
         Command::Tour(args) => return tour::run(args, context.json).await,
         Command::Migrate(args) => migrate::run(context, &args).await,
         Command::Config(command) => config::run(context, &command),
         Command::Admin(command) => admin::run(context, command).await,
+        Command::User(command) => user::run(context, command).await,
+        Command::Token(command) => token::run(context, command).await,
+        Command::Blacklist(command) => blacklist::run(context, command).await,
+        Command::Apikey(command) => apikey::run(context, command).await,
+        Command::Mail(command) => mail::run(context, command).await,
         Command::Backup(args) => backup::run(context, &args).await,
     };
     match done {

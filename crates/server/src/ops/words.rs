@@ -20,14 +20,14 @@ pub(super) fn time(then: Timestamp, now: Timestamp) -> String {
     format!("{then}, {}", relative(then, now))
 }
 
-/// The largest unit that fits, rounded down, with one figure behind it for the small counts.
+/// The largest unit of which there are two or more, rounded to the nearest.
 pub(super) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (count, unit) = match seconds {
         0..=119 => (seconds, "second"),
-        120..=7199 => (seconds / 60, "minute"),
-        7200..=172_799 => (seconds / 3600, "hour"),
-        _ => (seconds / 86_400, "day"),
+        120..=7199 => ((seconds + 30) / 60, "minute"),
+        7200..=172_799 => ((seconds + 1800) / 3600, "hour"),
+        _ => ((seconds + 43_200) / 86_400, "day"),
     };
     if count == 1 {
         format!("1 {unit}")
