@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::http::drain::Draining;
 use crate::roles::Roles;
 use crate::router::{self, Side};
 use crate::workers;
@@ -89,13 +90,11 @@ impl App {
         };
         let outcome = tokio::time::timeout(patience, finished).await;
         self.store.close().await;
-        match outcome {
-            Ok(outcome) => Ok(outcome?),
-            Err(_) => {
-                tracing::warn!("the time to shut down is over; what is unfinished goes on at the next start");
-                Ok(())
-            }
+        if let Ok(outcome) = outcome {
+            return Ok(outcome?);
         }
+        tracing::warn!("the time to shut down is over; what is unfinished goes on at the next start");
+        Ok(())
     }
 }
 
@@ -133,7 +132,7 @@ fn converse(open: &GracefulShutdown, stream: TcpStream, peer: SocketAddr, router
     let _ = stream.set_nodelay(true);
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(axum::body::Body::new)
+        request.map(|body| axum::body::Body::new(Draining::new(body)))
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

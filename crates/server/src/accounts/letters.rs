@@ -76,7 +76,7 @@ pub(crate) async fn activation(
     // What the reader has to recognise is the registration, not the wish to have its letter again.
     let asked = registration.requested_at;
     let worth = asked_at + ACTIVATION_WORTH_SENDING;
-    link::<Activate>(
+    link(
         app,
         tx,
         ActivateAccount::TEMPLATE,
@@ -97,7 +97,7 @@ pub(crate) async fn activation_of_user(
 ) -> Result<(), Problem> {
     let worth = asked_at + ACTIVATION_WORTH_SENDING;
     let about = About::User(user.id.to_string());
-    link::<Activate>(
+    link(
         app,
         tx,
         ActivateAccount::TEMPLATE,
@@ -118,7 +118,7 @@ pub(crate) async fn password_reset(
 ) -> Result<(), Problem> {
     let worth = asked_at + RESET_WORTH_SENDING;
     let about = About::User(user.id.to_string());
-    link::<ChangePassword>(
+    link(
         app,
         tx,
         ResetPassword::TEMPLATE,
@@ -130,7 +130,7 @@ pub(crate) async fn password_reset(
     .await
 }
 
-async fn link<P: Purpose>(
+async fn link(
     app: &App,
     tx: &mut Tx<'_>,
     letter: &str,

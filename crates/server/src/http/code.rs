@@ -3,6 +3,8 @@
 //! Programs match on the code, so a code never changes its meaning and never goes away within 1.x. The
 //! page `docs/errors.md` is written from this table (a test keeps the two equal).
 
+use std::fmt::Write as _;
+
 use axum::http::StatusCode;
 
 macro_rules! codes {
@@ -126,13 +128,14 @@ pub fn errors_page() -> String {
          worded anew. This page is made from `crates/server/src/http/code.rs`.\n",
     );
     for code in Code::ALL {
-        page.push_str(&format!(
+        let _ = write!(
+            page,
             "\n## {}\n\n{} {}. {}\n",
             code.as_str(),
             code.status().as_u16(),
             code.title(),
             code.help()
-        ));
+        );
     }
     page
 }

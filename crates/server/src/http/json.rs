@@ -58,6 +58,14 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             );
         }
     }
+    // serde takes a list for a struct, its items for the fields in order: nobody means that.
+    let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first.is_some_and(|byte| *byte != b'{') {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+            Ok(_) => Problem::field("body", "wrong_type", "Expected an object."),
+            Err(error) => malformed(&error),
+        });
+    }
     serde_json::from_slice(body).map_err(|_| explain::<T>(body))
 }
 
@@ -194,7 +202,10 @@ mod tests {
         assert_eq!(document["errors"]["inner.list[1]"][0]["code"], "wrong_type");
         let (_, document) = refused(br#"{"name": "a", "inner": {}}"#);
         assert_eq!(document["errors"]["inner.list"][0]["code"], "required");
-        assert_eq!(refused(br#"["a"]"#).1["errors"]["inner"], serde_json::Value::Null);
+        assert_eq!(
+            refused(br#" ["a", {"list": []}]"#).1["errors"]["body"][0]["code"],
+            "wrong_type"
+        );
         assert_eq!(refused(br#""a""#).1["errors"]["body"][0]["code"], "wrong_type");
         assert_eq!(refused(br#"{"name": "a""#).0, "json_malformed");
         assert_eq!(refused(br#"{"name": "a"} x"#).0, "json_malformed");

@@ -93,9 +93,8 @@ fn set_headers(response: &mut Response, https: bool) {
 
 /// Sixteen random hexadecimal digits: unique enough to find a request in the log, and nothing more.
 fn request_id() -> HeaderValue {
-    let bytes = crate::random::bytes::<8>();
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("-"))
+    let number = u64::from_be_bytes(crate::random::bytes());
+    HeaderValue::from_str(&format!("{number:016x}")).unwrap_or(HeaderValue::from_static("-"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

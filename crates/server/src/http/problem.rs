@@ -77,6 +77,10 @@ impl Problem {
 
     /// What only the log may say.
     #[must_use]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers give away the error that they have"
+    )]
     pub fn cause(mut self, cause: impl ToString) -> Self {
         self.cause = Some(cause.to_string());
         self

@@ -7,8 +7,19 @@ use crate::{ANNA, OWLS, STONES, on_both};
 
 on_both!(known_and_unknown_cost_the_same);
 
-/// What the database was asked to do for one request.
+/// What the database was asked to do for such a request: the least of several times, since the view of what is
+/// revoked is read beside it now and then.
 async fn cost(app: &TestApp, path: &str, body: Value) -> (Answer, u64, u64, u64) {
+    let mut least = cost_once(app, path, body.clone()).await;
+    for _ in 0..4 {
+        let again = cost_once(app, path, body.clone()).await;
+        least.1 = least.1.min(again.1);
+        assert_eq!((least.2, least.3), (again.2, again.3));
+    }
+    least
+}
+
+async fn cost_once(app: &TestApp, path: &str, body: Value) -> (Answer, u64, u64, u64) {
     let before = app.app.store.stats();
     let answer = app.post(path, body).await;
     let after = app.app.store.stats();

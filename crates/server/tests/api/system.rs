@@ -54,3 +54,18 @@ async fn browsers_of_other_origins_are_let_in_by_name_only() {
         None
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_in_the_repository_is_the_one_that_is_served() {
+    let app = TestApp::sqlite().await;
+    let served = app.get("/openapi.json").await;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
+    if std::env::var_os("GATEPOST_WRITE").is_some() {
+        std::fs::write(path, &served.bytes).unwrap();
+    }
+    let kept = std::fs::read(path).unwrap_or_default();
+    assert!(
+        kept == served.bytes,
+        "openapi.json is out of date: GATEPOST_WRITE=1 cargo test -p gatepost --all-features --test api description"
+    );
+}

@@ -17,11 +17,11 @@ async fn look_and_change(app: TestApp) {
     let me = app.request("GET", "/api/users/me").bearer(&access).send().await;
     assert_eq!((me.status, me.text("id")), (200, id));
     assert_eq!(me.header("cache-control"), Some("no-store"));
-    let changes = json!({"locale": "uk", "profile": {"name": "Анна"}});
+    let wish = json!({"locale": "uk", "profile": {"name": "Анна"}});
     let changed = app
         .request("PATCH", "/api/users/me")
         .bearer(&access)
-        .json(changes)
+        .json(wish)
         .send()
         .await;
     assert_eq!((changed.status, changed.text("locale").as_str()), (200, "uk"));
