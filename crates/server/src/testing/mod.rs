@@ -248,6 +248,25 @@ impl TestApp {
         (answer.text("access"), answer.text("refresh"))
     }
 
+    /// An API key that may do everything.
+    pub async fn api_key(&self) -> String {
+        self.api_key_with(&["*"]).await
+    }
+
+    /// An API key with these scopes.
+    pub async fn api_key_with(&self, scopes: &[&str]) -> String {
+        use secrecy::ExposeSecret;
+        let scopes: Vec<String> = scopes.iter().map(ToString::to_string).collect();
+        let scopes = crate::service::scope::Scopes::parse(&scopes).expect("scopes");
+        let name = new_id(self.app.now()).to_string();
+        let made = self.app.store.run_tx("test_key", move |tx| {
+            let (name, scopes) = (name.clone(), scopes.clone());
+            Box::pin(async move { crate::service::api_key::create(tx, &name, &scopes).await })
+        });
+        let key = made.await.expect("the database").expect("a new name");
+        key.key.expose_secret().to_owned()
+    }
+
     /// This test ends with work left in a queue, on purpose.
     pub fn leave_work(&mut self) {
         self.may_leave_work = true;

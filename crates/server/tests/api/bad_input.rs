@@ -57,6 +57,9 @@ fn bad_bodies() -> Vec<(&'static str, Vec<u8>)> {
 async fn every_route_stands_bad_bodies(app: TestApp) {
     app.user(ANNA, OWLS).await;
     let (access, _) = app.log_in(ANNA, OWLS).await;
+    let key = app.api_key().await;
+    // Its first use is noted, once a minute.
+    app.request("GET", "/api/service/users").bearer(&key).send().await;
     let document = app.get("/openapi.json").await.body;
     let (letters, before) = (app.letters(ANNA).await.len(), app.app.store.stats().rows_written);
     let mut tried = 0;
@@ -65,15 +68,16 @@ async fn every_route_stands_bad_bodies(app: TestApp) {
             continue;
         }
         tried += 1;
-        let key = operation["security"].to_string().contains("api_key");
+        let with_key = operation["security"].to_string().contains("api_key");
+        let credential = if with_key { &key } else { &access };
         for (name, body) in bad_bodies() {
             // What a route leaves out may be missing: an empty change is a change of nothing.
             if method == "patch" && ["all null"].contains(&name) {
                 continue;
             }
             let mut request = app.request(&method.to_uppercase(), &concrete(&path));
-            if !key && operation["security"].is_array() {
-                request = request.bearer(&access);
+            if operation["security"].is_array() {
+                request = request.bearer(credential);
             }
             let answer = request
                 .header("content-type", "application/json")
@@ -95,7 +99,7 @@ async fn every_route_stands_bad_bodies(app: TestApp) {
         }
         let untyped = app
             .request(&method.to_uppercase(), &concrete(&path))
-            .bearer(&access)
+            .bearer(credential)
             .bytes(b"{}".to_vec());
         assert!(
             (400..500).contains(&untyped.send().await.status),
