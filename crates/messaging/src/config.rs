@@ -35,7 +35,7 @@ impl QueueConfig {
         self
     }
 
-    /// How long a claimed message stays out of sight when its process has died: 30 s by default, at least
+    /// How long a claimed message stays out of sight when its process has died: 12 s by default, at least
     /// 1 s. Living processes renew theirs, so a handler may take longer.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -49,7 +49,7 @@ impl Default for QueueConfig {
         Self {
             retry: Retry::default(),
             max_starts: 5,
-            lease: Duration::from_secs(30),
+            lease: Duration::from_secs(12),
         }
     }
 }

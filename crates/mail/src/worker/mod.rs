@@ -31,7 +31,7 @@ use crate::transport::Transport;
 
 /// How long a start locks its letter. Renewed while the dialogue lasts; after a crash nobody touches
 /// the letter for this long.
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(12);
 
 /// Sends letters; made by [`Mailer::worker`].
 #[must_use = "a worker does nothing until it is run"]

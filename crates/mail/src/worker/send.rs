@@ -15,7 +15,7 @@ use crate::queue::{MailError, compose};
 use crate::transport::{Accepted, Captured, Parcel, SendError};
 
 /// How often the lease is renewed.
-const RENEW: Duration = Duration::from_secs(8);
+const RENEW: Duration = Duration::from_secs(3);
 
 /// What became of a dialogue.
 pub(super) struct Talked {

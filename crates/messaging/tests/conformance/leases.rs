@@ -18,7 +18,7 @@ on_both!(
     a_lease_can_be_made_longer,
 );
 
-const LEASE: Duration = Duration::from_secs(30);
+const LEASE: Duration = Duration::from_secs(12);
 
 async fn a_dropped_consumers_message_comes_again_when_its_lease_is_over(world: World) {
     world.publish(1).await;
