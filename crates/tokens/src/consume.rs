@@ -112,7 +112,10 @@ async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) 
     if let Some(generation) = claims.generation
         && generation < generations::current(tx, &claims.subject, spec.class()).await?
     {
-        return Err(Refused::Revoked);
+        // What a token permits may raise the generation above its own (a new password does): whoever presses twice
+        // is told that it was used.
+        let used = blacklist::reason(tx, &claims.jti).await?.as_deref() == Some("used");
+        return Err(if used { Refused::Used } else { Refused::Revoked });
     }
     session_stands(tx, spec, claims, how).await?;
     let won = if how == Use::Consume && spec.one_time {
