@@ -64,7 +64,7 @@ pub(crate) async fn submit(
             lang,
             StatusCode::FORBIDDEN,
             &visitor,
-            vec![Fault::new("csrf")],
+            vec![Fault::new("form_forged")],
             None,
         )
         .await;

@@ -4,10 +4,15 @@
 mod accounts;
 mod auth;
 mod bad_input;
+mod browser;
+mod console;
 mod enumeration;
 mod limits;
+mod pages;
+mod service;
 mod system;
 mod unauthorized;
+mod world;
 
 /// Runs each `async fn name(app: TestApp)` as a test on SQLite and as one on PostgreSQL.
 macro_rules! on_both {

@@ -1,0 +1,5 @@
+//! The hosted pages, walked as a person walks them.
+
+mod account;
+mod forms;
+mod links;
