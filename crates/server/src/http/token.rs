@@ -4,12 +4,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-/// More than any token of ours is long.
-const MAX_BYTES: usize = 4_096;
+/// No token of ours is longer.
+const MAX_BYTES: usize = gatepost_tokens::MAX_TOKEN_BYTES;
 
 /// A token that somebody sent. Whether it is one of ours is for the check to say.
 #[derive(Debug, Clone, ToSchema)]
-#[schema(value_type = String, max_length = 4096)]
+#[schema(value_type = String, max_length = 8192)]
 pub struct RawToken(SecretString);
 
 impl RawToken {
@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for RawToken {
         let text = String::deserialize(deserializer)?;
         if text.len() > MAX_BYTES {
             return Err(serde::de::Error::custom(
-                "too long: a token has at most 4096 bytes",
+                "too long: a token has at most 8192 bytes",
             ));
         }
         Ok(Self(text.into()))
