@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepost_messaging::{Queues, Retention};
-use gatepost_storage::{Tx, TxFuture, audit, registrations, verify_answers};
+use gatepost_storage::{Tx, TxFuture, admin_sessions, audit, registrations, verify_answers};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -44,9 +44,12 @@ pub(crate) async fn sweep(app: &App) -> Result<(), Problem> {
     })
     .await?;
     app.store
-        .run_tx("sweep_verify_answers", |tx| {
+        .run_tx("sweep_answers_and_console", |tx| {
             let now = tx.now();
-            Box::pin(async move { verify_answers::sweep(tx, now).await })
+            Box::pin(async move {
+                admin_sessions::sweep(tx, now).await?;
+                verify_answers::sweep(tx, now).await
+            })
         })
         .await?;
     Ok(())

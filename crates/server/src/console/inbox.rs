@@ -16,7 +16,7 @@ use crate::http::pages::console::{ConsoleInbox, InboxRow};
 use crate::http::{Problem, Query};
 
 /// Letters on one page.
-const PAGE: usize = 50;
+const PAGE: u32 = 50;
 
 /// What to show.
 #[derive(Deserialize)]
@@ -34,14 +34,14 @@ pub(super) async fn page(
     Query(filter): Query<Filter>,
 ) -> Result<Response, Problem> {
     let mails = match filter.to.trim() {
-        "" => app.mailer.inbox_newest(filter.after, PAGE as u32).await?,
+        "" => app.mailer.inbox_newest(filter.after, PAGE).await?,
         // What is no address has no letters.
         typed => match typed.parse() {
             Ok(to) => newest_to(&app, to, filter.after).await?,
             Err(_) => Vec::new(),
         },
     };
-    let next = if mails.len() < PAGE {
+    let next = if mails.len() < PAGE as usize {
         None
     } else {
         mails.last().map(|mail| mail.cursor.to_string())
@@ -73,7 +73,7 @@ async fn newest_to(app: &App, to: EmailAddress, before: Option<i64>) -> Result<V
             break;
         };
         newest.extend(part.into_iter().filter(|mail| mail.cursor < before));
-        let surplus = newest.len().saturating_sub(PAGE);
+        let surplus = newest.len().saturating_sub(PAGE as usize);
         newest.drain(..surplus);
         if last >= before {
             break;

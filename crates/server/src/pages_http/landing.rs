@@ -12,10 +12,12 @@ use crate::http::pages::view::Landing;
 /// What this is, and where to go.
 pub(crate) async fn page(State(app): State<App>, lang: Lang) -> Response {
     let has = |module| app.config.modules.has(module);
+    // Behind a door of their own, the console and the documents are not linked from the public one.
+    let one_door = app.config.http.admin_bind.is_none();
     let page = Landing {
         registration_open: has(Module::Accounts) && app.config.accounts.registration == Registration::Open,
-        console: has(Module::Console),
-        docs: true,
+        console: one_door && has(Module::Console),
+        docs: one_door,
     };
     app.pages.answer(StatusCode::OK, &page, lang, app.now())
 }

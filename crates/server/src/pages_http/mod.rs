@@ -61,11 +61,10 @@ pub fn assets_router() -> Router<App> {
     Router::new().route("/assets/{name}", get(assets::serve))
 }
 
-/// What pages for a browser have in common: forms of other sites are refused, a refusal is a page, and the
-/// language that was chosen is remembered.
+/// What pages for a browser have in common: forms of other sites are refused, and the language that was
+/// chosen is remembered.
 pub(crate) fn browser_only(router: Router<App>, app: &App) -> Router<App> {
     router
         .route_layer(middleware::from_fn_with_state(app.clone(), origin::same_origin))
         .route_layer(middleware::from_fn(remember::language))
-        .route_layer(middleware::from_fn_with_state(app.clone(), failure::as_page))
 }

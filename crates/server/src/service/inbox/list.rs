@@ -32,7 +32,7 @@ pub struct Filter {
 /// Oldest first, so that `after` also waits for what comes next. 404 unless `mail.transport` is `capture`.
 /// Takes the scope `mail:read`.
 #[utoipa::path(
-    get, path = "/api/inbox", tag = "mail", params(Filter),
+    get, path = "/api/inbox", tag = "mail", operation_id = "list_inbox", params(Filter),
     responses(
         (status = 200, description = "A part of the list", body = Page<Captured>),
         (status = "4XX", description = "Refused, or nothing is captured here", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

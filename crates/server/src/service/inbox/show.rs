@@ -11,7 +11,7 @@ use crate::service::api_key::{Allowed, MailRead};
 ///
 /// 404 unless `mail.transport` is `capture`. Takes the scope `mail:read`.
 #[utoipa::path(
-    get, path = "/api/inbox/{id}", tag = "mail", params(("id" = String, Path, description = "The letter's id")),
+    get, path = "/api/inbox/{id}", tag = "mail", operation_id = "show_inbox", params(("id" = String, Path, description = "The letter's id")),
     responses(
         (status = 200, description = "The letter", body = Captured),
         (status = "4XX", description = "Refused, or no such letter", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

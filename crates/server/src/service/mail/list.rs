@@ -38,7 +38,7 @@ pub struct Filter {
 ///
 /// Newest first; addresses are masked. Takes the scope `mail:read`.
 #[utoipa::path(
-    get, path = "/api/mail", tag = "mail", params(Filter),
+    get, path = "/api/mail", tag = "mail", operation_id = "list_mail", params(Filter),
     responses(
         (status = 200, description = "A part of the list", body = Page<DeliveryView>),
         (status = "4XX", description = "Refused", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

@@ -70,7 +70,7 @@ pub struct Queued {
 /// queues one letter and gets its id again for 24 hours; with another body it is refused. At most 1 MiB.
 /// Takes the scope `mail:send`.
 #[utoipa::path(
-    post, path = "/api/mail", tag = "mail", request_body = Request,
+    post, path = "/api/mail", tag = "mail", operation_id = "send_mail", request_body = Request,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     responses(
         (status = 202, description = "Queued", body = Queued),

@@ -25,7 +25,7 @@ pub struct Shown {
 ///
 /// With its timeline; the address is masked. Takes the scope `mail:read`.
 #[utoipa::path(
-    get, path = "/api/mail/{id}", tag = "mail", params(("id" = String, Path, description = "The delivery's id")),
+    get, path = "/api/mail/{id}", tag = "mail", operation_id = "show_mail", params(("id" = String, Path, description = "The delivery's id")),
     responses(
         (status = 200, description = "The delivery", body = Shown),
         (status = "4XX", description = "Refused, or no such delivery", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

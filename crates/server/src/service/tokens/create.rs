@@ -50,7 +50,7 @@ pub struct Created {
 /// whose token can take an account over and whose making is audited. `access` and `refresh` take
 /// `sessions:create` and an active account here; they open a session that its user sees among the others.
 #[utoipa::path(
-    post, path = "/api/tokens", tag = "tokens", request_body = Request,
+    post, path = "/api/tokens", tag = "tokens", operation_id = "create_token", request_body = Request,
     responses(
         (status = 201, description = "Made", body = Created),
         (status = "4XX", description = "Refused", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

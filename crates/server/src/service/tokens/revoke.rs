@@ -27,7 +27,7 @@ pub struct Request {
 /// A token that is no token, or is dead already, answers 204 as well: afterwards it is good for nothing
 /// (RFC 7009, 2.2). Takes the scope `tokens:revoke`.
 #[utoipa::path(
-    post, path = "/api/tokens/revoke", tag = "tokens", request_body = Request,
+    post, path = "/api/tokens/revoke", tag = "tokens", operation_id = "revoke_tokens", request_body = Request,
     responses(
         (status = 204, description = "Revoked"),
         (status = "4XX", description = "Refused", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

@@ -21,7 +21,7 @@ pub struct Request {
 ///
 /// Signature, time, use and revocation are checked; nothing is used up. Takes the scope `tokens:verify`.
 #[utoipa::path(
-    post, path = "/api/tokens/validate", tag = "tokens", request_body = Request,
+    post, path = "/api/tokens/validate", tag = "tokens", operation_id = "validate_token", request_body = Request,
     responses(
         (status = 200, description = "It is good; `consumed` is false", body = Verified),
         (status = "4XX", description = "It is not, or the request is not", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),

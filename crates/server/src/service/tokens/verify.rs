@@ -50,7 +50,7 @@ impl Request {
 /// others `token_used`. Whoever lost the answer sends the same `Idempotency-Key` again and gets the same
 /// answer for 10 minutes. Takes the scope `tokens:verify`.
 #[utoipa::path(
-    post, path = "/api/tokens/verify", tag = "tokens", request_body = Request,
+    post, path = "/api/tokens/verify", tag = "tokens", operation_id = "verify_token", request_body = Request,
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
     responses(
         (status = 200, description = "It is good", body = Verified),

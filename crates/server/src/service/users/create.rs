@@ -87,7 +87,7 @@ pub async fn create(
             let asked = asked.clone();
             Box::pin(async move {
                 let (new, actor) = &*asked;
-                Ok::<_, Problem>(users::create(tx, actor, new).await?)
+                users::create(tx, actor, new).await
             })
         })
         .await?;

@@ -28,7 +28,7 @@ pub async fn delete(
     let (tokens, actor) = (app.tokens.clone(), allowed.key.actor());
     let deleted = app.store.run_tx("delete_user", move |tx| {
         let (tokens, actor) = (tokens.clone(), actor.clone());
-        Box::pin(async move { Ok::<_, Problem>(users::delete(tx, &tokens, &actor, id).await?) })
+        Box::pin(async move { users::delete(tx, &tokens, &actor, id).await })
     });
     if deleted.await? {
         Ok(StatusCode::NO_CONTENT)

@@ -13,7 +13,7 @@ const EMAIL: &str = "anna@example.com";
 const NEW: &str = "a kettle that hums in the morning";
 
 async fn logged_in(world: &World) -> Browser<'_> {
-    let mut browser = Browser::new(&world);
+    let mut browser = Browser::new(world);
     browser
         .post("/login", &[("email", EMAIL), ("password", PASSWORD)])
         .await

@@ -120,6 +120,17 @@ async fn pages_come_in_the_readers_language() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_lost_gets_a_page_and_a_program_a_document() {
+    let world = World::with(&[]).await;
+    let mut browser = Browser::new(&world);
+    browser.open("/no/such/page").await.expect(404);
+    let document = browser
+        .send("GET", "/no/such/page", None, &[("accept", "*/*")])
+        .await;
+    assert_eq!(document.header("content-type"), "application/problem+json");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closed_registration_says_so() {
     let world = World::with(&[("GATEPOST__ACCOUNTS__REGISTRATION", "closed")]).await;
     let mut browser = Browser::new(&world);
