@@ -1,6 +1,7 @@
 //! Where the process is in its life, for `/readyz` and for shutting down.
 
-use std::sync::OnceLock;
+use std::sync::PoisonError;
+use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatepost_mail::WorkerHealth;
@@ -11,7 +12,7 @@ use gatepost_storage::Timestamp;
 pub struct Lifecycle {
     stopping: AtomicBool,
     migrated: AtomicBool,
-    mail: OnceLock<WorkerHealth>,
+    mail: RwLock<Option<WorkerHealth>>,
 }
 
 impl Lifecycle {
@@ -37,17 +38,17 @@ impl Lifecycle {
 
     /// Keep an eye on the mail worker of this process.
     pub fn watch(&self, mail: WorkerHealth) {
-        let _ = self.mail.set(mail);
+        *self.mail.write().unwrap_or_else(PoisonError::into_inner) = Some(mail);
     }
 
     /// How the mail worker of this process is doing, if it has one.
-    pub fn mail(&self) -> Option<&WorkerHealth> {
-        self.mail.get()
+    pub fn mail(&self) -> Option<WorkerHealth> {
+        self.mail.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is away that the process can do without, at `now`.
     pub fn degraded(&self, now: Timestamp) -> Vec<&'static str> {
-        let paused = self.mail.get().and_then(WorkerHealth::paused_until);
+        let paused = self.mail().and_then(|mail| mail.paused_until());
         paused
             .filter(|until| *until > now)
             .map(|_| "smtp")

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gatepost_mail::transport::TransportError;
 use gatepost_mail::{Transport, TransportSetup, Worker};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
@@ -27,19 +28,26 @@ pub(crate) fn start(app: &App, roles: Roles, transport: Transport, stop: &Cancel
         }
     });
     if roles.worker {
-        let worker = mail_worker(app, transport);
-        app.lifecycle.watch(worker.health());
         let (jobs, end) = (app.clone(), stop.clone());
         running.spawn(async move {
-            if until_ready(&jobs, &end).await {
-                report("the account worker", work::consumer(&jobs).run_until(end).await);
-            }
+            keep("the account worker", &jobs, &end, || {
+                work::consumer(&jobs).run_until(end.clone())
+            })
+            .await;
         });
         let (mail, end) = (app.clone(), stop.clone());
+        let mut first = Some(transport);
         running.spawn(async move {
-            if until_ready(&mail, &end).await {
-                report("the mail worker", worker.run_until(end).await);
-            }
+            keep("the mail worker", &mail, &end, || {
+                let transport = first.take().map_or_else(|| self::transport(&mail), Ok);
+                let (app, end) = (mail.clone(), end.clone());
+                async move {
+                    let worker = mail_worker(&app, transport?);
+                    app.lifecycle.watch(worker.health());
+                    Ok::<_, MailEnded>(worker.run_until(end).await?)
+                }
+            })
+            .await;
         });
         let (sweeper, end) = (app.clone(), stop.clone());
         running.spawn(async move {
@@ -52,7 +60,7 @@ pub(crate) fn start(app: &App, roles: Roles, transport: Transport, stop: &Cancel
 }
 
 /// Where letters leave the house.
-pub(crate) fn transport(app: &App) -> Result<Transport, gatepost_mail::transport::TransportError> {
+pub(crate) fn transport(app: &App) -> Result<Transport, TransportError> {
     let setup = TransportSetup {
         store: &app.store,
         sealer: &app.sealer,
@@ -84,8 +92,31 @@ async fn until_ready(app: &App, stop: &CancellationToken) -> bool {
     }
 }
 
-fn report<E: std::fmt::Display>(who: &str, ended: Result<(), E>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "{who} ended");
+/// Run a worker until `stop`. What keeps it from starting is logged, and it is started again a little later: a
+/// database that was away for a moment must not leave a process that takes letters and sends none.
+async fn keep<F, E>(who: &str, app: &App, stop: &CancellationToken, mut run: impl FnMut() -> F)
+where
+    F: Future<Output = Result<(), E>>,
+    E: std::fmt::Display,
+{
+    while until_ready(app, stop).await {
+        match run().await {
+            Ok(()) if stop.is_cancelled() => return,
+            Ok(()) => tracing::error!("{who} ended by itself and is started again"),
+            Err(error) => tracing::error!(%error, "{who} ended and is started again"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            () = stop.cancelled() => return,
+        }
     }
+}
+
+/// Why the mail worker ended.
+#[derive(Debug, thiserror::Error)]
+enum MailEnded {
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    #[error(transparent)]
+    Queue(#[from] gatepost_messaging::Error),
 }

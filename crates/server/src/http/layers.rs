@@ -2,7 +2,8 @@
 //! answer carries.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -91,9 +92,11 @@ fn set_headers(response: &mut Response, https: bool) {
     }
 }
 
-/// Sixteen random hexadecimal digits: unique enough to find a request in the log, and nothing more.
+/// A number for finding a request in the log: a random start for each process, then counting.
 fn request_id() -> HeaderValue {
-    let number = u64::from_be_bytes(crate::random::bytes());
+    static NEXT: LazyLock<AtomicU64> =
+        LazyLock::new(|| AtomicU64::new(u64::from_be_bytes(crate::random::bytes())));
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     HeaderValue::from_str(&format!("{number:016x}")).unwrap_or(HeaderValue::from_static("-"))
 }
 
@@ -130,4 +133,61 @@ pub async fn not_found() -> Problem {
 /// Where a route is, but not with this method.
 pub async fn method_not_allowed() -> Problem {
     Problem::new(Code::MethodNotAllowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn ask(router: Router, path: &str) -> Response {
+        let around = Around {
+            proxies: TrustedProxies::default(),
+            timeout: Duration::from_millis(50),
+            https: true,
+        };
+        let router = router.layer(axum::middleware::from_fn_with_state(
+            Arc::new(around),
+            super::around,
+        ));
+        router
+            .oneshot(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .unwrap()
+    }
+
+    async fn code(response: Response) -> String {
+        let body = axum::body::to_bytes(response.into_body(), 9_999).await.unwrap();
+        serde_json::from_slice::<serde_json::Value>(&body).unwrap()["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing() {
+        let explode = || async { Option::<()>::None.expect("the secret is 42") };
+        let response = ask(Router::new().route("/explode", get(explode)), "/explode").await;
+        assert_eq!(response.status(), 500);
+        assert!(response.headers().contains_key("x-request-id"));
+        assert_eq!(
+            response.headers()["strict-transport-security"],
+            "max-age=31536000"
+        );
+        let body = axum::body::to_bytes(response.into_body(), 9_999).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains("\"internal\"") && !body.contains("42"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_is_answered() {
+        let router = Router::new().route("/sleep", get(std::future::pending::<()>));
+        let response = ask(router, "/sleep").await;
+        assert_eq!(response.status(), 408);
+        assert_eq!(code(response).await, "request_timeout");
+    }
 }

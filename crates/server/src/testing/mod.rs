@@ -195,6 +195,11 @@ impl TestApp {
         }
     }
 
+    /// Tell the server to stop.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Time passes.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);

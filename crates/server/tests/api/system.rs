@@ -69,3 +69,67 @@ async fn the_description_in_the_repository_is_the_one_that_is_served() {
         "openapi.json is out of date: GATEPOST_WRITE=1 cargo test -p gatepost --all-features --test api description"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_off_is_not_there() {
+    let app = TestApp::with(&[("GATEPOST__MODULES", "tokens,mail,messaging")]).await;
+    for path in ["/api/users", "/api/auth/login"] {
+        let answer = app.post(path, serde_json::json!({})).await;
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}");
+    }
+    let document = app.get("/openapi.json").await.body;
+    assert!(document["paths"]["/api/auth/login"].is_null() && document["paths"]["/healthz"].is_object());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_confirmed_is_forgotten() {
+    let app = TestApp::sqlite().await;
+    app.post(
+        "/api/users",
+        serde_json::json!({"email": crate::ANNA, "password": crate::OWLS}),
+    )
+    .await;
+    app.run_pending().await;
+    app.advance(std::time::Duration::from_secs(31 * 86_400));
+    app.sweep().await;
+    assert!(
+        app.letters(crate::ANNA).await.is_empty(),
+        "captured letters go after retention.mail"
+    );
+    app.post(
+        "/api/users/activate/resend",
+        serde_json::json!({"email": crate::ANNA}),
+    )
+    .await;
+    app.run_pending().await;
+    assert!(app.letters(crate::ANNA).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_under_way_is_finished_before_the_program_ends() {
+    let mut app = TestApp::sqlite().await;
+    let body = serde_json::json!({"email": crate::ANNA, "password": crate::OWLS});
+    let request = app.request("POST", "/api/users").json(body);
+    let under_way = tokio::spawn(request.send());
+    while app
+        .app
+        .store
+        .stats()
+        .transactions
+        .get("enqueue_messages")
+        .is_none()
+        && !under_way.is_finished()
+    {
+        tokio::task::yield_now().await;
+    }
+    app.stop();
+    assert_eq!(under_way.await.unwrap().status, 202);
+    app.leave_work();
+    let next = app.second_instance().await;
+    next.run_pending().await;
+    assert_eq!(
+        next.letters(crate::ANNA).await.len(),
+        1,
+        "and what it asked for is done at the next start"
+    );
+}
