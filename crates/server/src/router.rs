@@ -122,7 +122,10 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         .merge(pages(app, roles, side))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
-        .layer(middleware::from_fn_with_state(app.clone(), pages_http::failure::as_page))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            pages_http::failure::as_page,
+        ))
         .layer(Extension(Document::new(&document)?))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(layers::cors(&app.config.http.cors_origins))

@@ -46,7 +46,7 @@ codes! {
     BadRequest = "bad_request", BAD_REQUEST, "The request is not understood",
         "A part of the request other than its JSON body (a query, a header, a form) cannot be read. The detail names it.";
     JsonMalformed = "json_malformed", BAD_REQUEST, "The body is not JSON",
-        "The body is cut short, is not JSON, or holds the character U+0000, which no text here may hold.";
+        "The body is cut short, is not JSON, or holds the character U+0000 or half of a surrogate pair, which no text here may hold.";
     JsonTooDeep = "json_too_deep", BAD_REQUEST, "The body is nested too deeply",
         "Objects and lists may stand 32 deep in one another.";
     NotUtf8 = "not_utf8", BAD_REQUEST, "The body is not UTF-8",

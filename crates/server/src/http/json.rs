@@ -52,6 +52,11 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             return Err(Problem::new(Code::JsonTooDeep)
                 .detail(format!("The body is nested more than {MAX_DEPTH} deep.")));
         }
+        Finding::Surrogate => {
+            return Err(
+                Problem::new(Code::JsonMalformed).detail("Half of a surrogate pair stands in a text.")
+            );
+        }
         Finding::Nul => {
             return Err(
                 Problem::new(Code::JsonMalformed).detail("The character U+0000 may not stand in a text.")

@@ -1,4 +1,5 @@
-//! A look over a JSON text before it is parsed: how deep it goes, and whether it holds U+0000.
+//! A look over a JSON text before it is parsed: how deep it goes, and whether it holds what is no
+//! text.
 //!
 //! Parsing first would already have spent what a deep body is sent to spend; and PostgreSQL's text cannot
 //! hold U+0000, so that one let through would come back as a failure of the database.
@@ -15,6 +16,8 @@ pub(crate) enum Finding {
     TooDeep,
     /// An escape `\u0000` in a string.
     Nul,
+    /// Half of a surrogate pair: no character at all.
+    Surrogate,
 }
 
 /// Look over `text` once, without allocating.
@@ -23,12 +26,21 @@ pub(crate) fn scan(text: &[u8]) -> Finding {
     while let Some(&byte) = text.get(at) {
         at += 1;
         match (in_string, byte) {
-            (true, b'\\') => {
-                if text[at..].starts_with(b"u0000") {
-                    return Finding::Nul;
+            (true, b'\\') => match unit(text, at) {
+                Some(0) => return Finding::Nul,
+                Some(0xD800..0xDC00) => {
+                    let low = text
+                        .get(at + 5)
+                        .filter(|byte| **byte == b'\\')
+                        .and_then(|_| unit(text, at + 6));
+                    if !matches!(low, Some(0xDC00..0xE000)) {
+                        return Finding::Surrogate;
+                    }
+                    at += 11;
                 }
-                at += 1;
-            }
+                Some(0xDC00..0xE000) => return Finding::Surrogate,
+                _ => at += 1,
+            },
             (_, b'"') => in_string = !in_string,
             (false, b'{' | b'[') => {
                 depth += 1;
@@ -41,6 +53,12 @@ pub(crate) fn scan(text: &[u8]) -> Finding {
         }
     }
     Finding::Fine
+}
+
+/// The code unit of an escape `uXXXX` that begins at `at`.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 5)?.strip_prefix(b"u")?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[cfg(test)]
@@ -64,5 +82,19 @@ mod tests {
         assert_eq!(scan(br#""\u0000""#), Finding::Nul);
         assert_eq!(scan(br#""\\u0000""#), Finding::Fine);
         assert_eq!(scan(br#""\"#), Finding::Fine);
+    }
+
+    #[test]
+    fn half_a_pair_is_no_character_wherever_it_stands() {
+        assert_eq!(scan(br#"{"x": "\ud83d\udc0e"}"#), Finding::Fine);
+        for bad in [
+            r#""\ud83d""#,
+            r#""\udc0e""#,
+            r#""\ud83d\n""#,
+            r#""\ud83d\u0041""#,
+            r#""\ud83d"#,
+        ] {
+            assert_eq!(scan(bad.as_bytes()), Finding::Surrogate, "{bad}");
+        }
     }
 }
