@@ -41,7 +41,11 @@ async fn main() -> Result<(), StartError> {
 /// Made at the first start, and kept: tokens and sealed letters are worth nothing without it.
 fn secret(path: &Path) -> Result<SecretString, StartError> {
     if !path.exists() {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(Keys::generate_secret()?.expose_secret().as_bytes())?;
     }
     Ok(std::fs::read_to_string(path)?.into())
