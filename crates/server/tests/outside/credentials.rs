@@ -38,7 +38,7 @@ fn every_route_but_the_open_ones_refuses_without_credentials() {
             "",
             "gp_0123456789abcdef0123456789abcdef",
             "eyJhbGciOiJub25lIn0.e30.",
-            "\u{e9}",
+            "two words",
         ];
         for key in keys {
             let asker = if key.is_empty() {

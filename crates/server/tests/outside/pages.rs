@@ -11,11 +11,11 @@ fn a_person_registers_confirms_logs_in_and_out_without_javascript() {
     let email = unknown_address();
 
     page(&browser.get("/"), 200);
-    page(&browser.get("/register"), 200);
+    page(&browser.get("/register?lang=uk"), 200);
     let asked = submit(
         &browser,
         "/register",
-        &[("email", &email), ("password", PASSWORD), ("locale", "uk")],
+        &[("email", &email), ("password", PASSWORD)],
     );
     page(&land(&browser, asked), 200);
     let letter = Letter::wait(&reader, &email, "activate_account", 1).swap_remove(0);

@@ -43,7 +43,7 @@ fn no_secret_lies_in_a_log_line_or_a_file() {
         }
     }
     let database = files.iter().filter(|path| holds(path, "SQLite format 3")).count();
-    assert_eq!(database, 1, "the database was among the files: {files:?}");
+    assert!(database > 0, "the database was among the files: {files:?}");
 }
 
 /// A whole life; gives every password and token it saw.

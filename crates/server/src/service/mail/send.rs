@@ -20,6 +20,7 @@ use crate::service::api_key::{Allowed, MailSend};
     dead_code,
     reason = "the shape for openapi.json; gatepost_mail::wire reads the body, field by field"
 )]
+#[schema(as = NewMail)]
 pub struct Request {
     /// Whom it goes to.
     #[schema(format = Email)]

@@ -19,6 +19,7 @@ const MAX_CLAIMS: usize = 4_096;
 
 /// What to make.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewToken)]
 pub struct Request {
     /// Whom it is about: any text of 1 to 255 bytes. It need not be an account here, except for `access` and
     /// `refresh`.

@@ -14,6 +14,7 @@ use crate::service::api_key::{Allowed, TokensRevoke};
 
 /// What to revoke: exactly one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = RevokeToken)]
 pub struct Request {
     /// One token. A refresh token takes its session with it.
     token: Option<RawToken>,

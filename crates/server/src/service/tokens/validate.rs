@@ -12,6 +12,7 @@ use crate::service::api_key::{Allowed, TokensVerify};
 
 /// What to look at.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ValidateToken)]
 pub struct Request {
     /// The token, of any purpose.
     token: RawToken,

@@ -17,6 +17,7 @@ use crate::service::api_key::{Allowed, TokensVerify};
 
 /// What to verify.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = VerifyToken)]
 pub struct Request {
     /// The token.
     token: RawToken,

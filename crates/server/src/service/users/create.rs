@@ -16,6 +16,7 @@ use crate::service::api_key::{Allowed, UsersWrite};
 
 /// The account to make.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewUser)]
 pub struct Request {
     /// Its address, taken as confirmed.
     email: Email,

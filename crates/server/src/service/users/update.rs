@@ -19,6 +19,7 @@ use crate::service::api_key::{Allowed, UsersWrite};
 
 /// What to change.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = UserChanges)]
 pub struct Request {
     /// Switch the account on or off. Off ends its sessions.
     active: Option<bool>,
