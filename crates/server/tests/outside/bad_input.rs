@@ -67,10 +67,6 @@ fn bad_bodies(route: &Route) -> Vec<Bad> {
         raw("a text", b"\"text\""),
         raw("not UTF-8", b"{\"email\": \"\xff\xfe\"}"),
         raw(
-            "a lone surrogate",
-            br#"{"email": "\ud800", "token": "\ud800", "password": "\ud800"}"#,
-        ),
-        raw(
             "deep nesting",
             format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000)).as_bytes(),
         ),
@@ -86,6 +82,11 @@ fn bad_bodies(route: &Route) -> Vec<Bad> {
     ];
     if !route.needs_nothing() {
         bad.push(raw("an empty object", b"{}"));
+        // In a field that nobody reads it would be passed over, with the field.
+        bad.push(raw(
+            "a lone surrogate",
+            br#"{"email": "\ud800", "token": "\ud800", "password": "\ud800"}"#,
+        ));
         bad.push(("no body".to_owned(), String::new(), None));
     }
     let required = route.required();
@@ -95,6 +96,10 @@ fn bad_bodies(route: &Route) -> Vec<Bad> {
             ("an array", json!([[]])),
             ("too long", json!("x".repeat(60_000))),
         ];
+        if name == "lifetime" {
+            // Seconds are welcome there.
+            values.remove(0);
+        }
         if schema["type"] == "integer" || schema["type"] == "number" {
             values = vec![("a text", json!("seven")), ("far below zero", json!(-1e300))];
         }

@@ -6,6 +6,7 @@ use crate::support::sqlite;
 /// What anybody may ask. Whoever opens another route writes it down here.
 const OPEN: &[&str] = &[
     "GET /healthz",
+    "GET /openapi.json",
     "GET /readyz",
     "POST /api/auth/login",
     "POST /api/auth/logout",
