@@ -14,8 +14,3 @@ need_cargo_deny() {
     fi
     cargo install --quiet --locked --root "$tools" cargo-deny
 }
-
-need_cargo_machete() {
-    command -v cargo-machete >/dev/null && return
-    cargo install --quiet --locked --root "$tools" cargo-machete
-}
