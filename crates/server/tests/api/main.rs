@@ -1,5 +1,10 @@
 //! The routes, through the front door: each with its happy path and every way in which it refuses.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::similar_names
+)]
 
 mod accounts;
 mod auth;

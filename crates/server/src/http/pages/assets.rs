@@ -60,7 +60,6 @@ pub fn address(name: &str) -> String {
 }
 
 /// `GET /assets/{name}`.
-#[expect(clippy::unused_async, reason = "a handler is async")]
 pub async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let Some(asset) = get(&name) else {
         return StatusCode::NOT_FOUND.into_response();
