@@ -3,7 +3,7 @@
 //!
 //! Lines are written by threads of their own, so that a slow disk or a stopped terminal holds up nobody. If one
 //! can't keep up, lines are dropped, counted, and the count is written as soon as there is room again. Every line
-//! passes [`redact`](self::redact) on its way: addresses are masked, tokens, keys and passwords in URLs left out.
+//! passes a filter on its way: addresses are masked, tokens, keys and passwords in URLs left out.
 //! That is the second guard; the first is that no code logs them.
 
 mod redact;

@@ -1,7 +1,7 @@
 //! The life of an account: register, activate, resend, forgot, reset.
 //!
 //! Whatever is asked for an address that nobody has proved to own (register, resend, forgot) becomes a
-//! sealed [job](jobs) before anybody looks whether the address is known; the [worker](work) turns it into
+//! sealed job before anybody looks whether the address is known; the worker turns it into
 //! nothing or into a [letter](letters).
 
 pub mod activate;
