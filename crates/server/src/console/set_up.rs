@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use gatepost_storage::audit;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::administrators::{self, SetUp};
 use super::login;
@@ -105,7 +107,18 @@ async fn set(app: &App, token: &str, email: Email, password: Password) -> Result
             let asked = asked.clone();
             Box::pin(async move {
                 let (token, email, hash) = &*asked;
-                Ok(administrators::use_link(tx, token, Some(email.address()), hash).await?)
+                let done = administrators::use_link(tx, token, Some(email.address()), hash).await?;
+                if let SetUp::Done(admin) = &done {
+                    audit::note(
+                        tx,
+                        "link",
+                        "console.password_set",
+                        None,
+                        json!({ "admin": admin.id }),
+                    )
+                    .await?;
+                }
+                Ok::<_, Problem>(done)
             })
         })
         .await

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use gatepost_mail::EmailAddress;
 use gatepost_mail::ListFilter;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa::IntoParams;
 use uuid::Uuid;
 
@@ -19,7 +19,8 @@ use crate::service::page::{Limit, Page};
 pub struct Filter {
     /// In this state only: `waiting`, `sending`, `deferred`, `sent`, `handed_over`, `failed`, `unknown`,
     /// `suppressed`, `expired`, `superseded`, `cancelled`.
-    state: Option<String>,
+    #[param(value_type = Option<String>)]
+    state: Option<DeliveryState>,
     /// To this address only.
     #[param(value_type = Option<String>)]
     to: Option<EmailAddress>,
@@ -32,6 +33,37 @@ pub struct Filter {
     /// The `next` of the part before.
     #[param(value_type = Option<String>)]
     after: Option<Uuid>,
+}
+
+/// A state that a delivery can be in.
+#[derive(Debug)]
+struct DeliveryState(String);
+
+const STATES: [&str; 11] = [
+    "waiting",
+    "sending",
+    "deferred",
+    "sent",
+    "handed_over",
+    "failed",
+    "unknown",
+    "suppressed",
+    "expired",
+    "superseded",
+    "cancelled",
+];
+
+impl<'de> Deserialize<'de> for DeliveryState {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if STATES.contains(&text.as_str()) {
+            return Ok(Self(text));
+        }
+        Err(serde::de::Error::custom(format!(
+            "there is no such state; there are {}",
+            STATES.join(", ")
+        )))
+    }
 }
 
 /// List deliveries
@@ -60,7 +92,7 @@ pub async fn list(
     let rows = app
         .mailer
         .list(&ListFilter {
-            state,
+            state: state.map(|DeliveryState(state)| state),
             to,
             template,
             limit: limit.into(),

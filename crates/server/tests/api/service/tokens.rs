@@ -58,8 +58,8 @@ async fn a_token_is_made_validated_used_once(world: World) {
         "token_wrong_purpose"
     );
 
-    let used = verify(&world, &key, token, "activate").await;
-    assert_eq!((used.status, &used.body["consumed"]), (200, &json!(true)));
+    let once = verify(&world, &key, token, "activate").await;
+    assert_eq!((once.status, &once.body["consumed"]), (200, &json!(true)));
     assert_eq!(verify(&world, &key, token, "activate").await.code(), "token_used");
     assert_eq!(
         world
@@ -87,7 +87,7 @@ async fn the_same_idempotency_key_gets_the_same_answer(world: World) {
     let other = world.key(&["tokens:verify"]).await;
     let token = create(&world, &key, json!({ "user_id": "7", "purpose": "activate" })).await;
     let body = json!({ "token": token, "purpose": "activate" });
-    let try_it = |key: String, body: Value| {
+    let attempt = |key: String, body: Value| {
         let world = &world;
         async move {
             world
@@ -101,23 +101,23 @@ async fn the_same_idempotency_key_gets_the_same_answer(world: World) {
                 .await
         }
     };
-    let first = try_it(key.clone(), body.clone()).await;
+    let first = attempt(key.clone(), body.clone()).await;
     assert_eq!((first.status, &first.body["consumed"]), (200, &json!(true)));
-    let again = try_it(key.clone(), body.clone()).await;
+    let again = attempt(key.clone(), body.clone()).await;
     assert_eq!((again.status, &again.body), (200, &first.body));
     let different = json!({ "token": token, "purpose": "activate", "consume": false });
     assert_eq!(
-        try_it(key.clone(), different).await.code(),
+        attempt(key.clone(), different).await.code(),
         "idempotency_key_reused"
     );
     assert_eq!(
-        try_it(other, body.clone()).await.code(),
+        attempt(other, body.clone()).await.code(),
         "token_used",
         "another program's key is another key"
     );
     world.advance(Duration::from_secs(600));
     assert_eq!(
-        try_it(key.clone(), body).await.code(),
+        attempt(key.clone(), body).await.code(),
         "token_used",
         "after 10 min it is a new request"
     );
