@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gatepost_mail::seal::Sealer;
 use gatepost_mail::{Mailer, MailerSettings, Sender, Site, Templates};
@@ -46,6 +47,8 @@ pub struct Parts {
     pub policy: Policy,
     /// How often something may be asked.
     pub limits: Limits,
+    /// How far the worker's start on a job is drawn out by chance.
+    pub(crate) scatter: Duration,
     /// Where the process is in its life.
     pub lifecycle: Lifecycle,
 }
@@ -113,12 +116,25 @@ impl BuildError {
 }
 
 /// What tests put in place of the real thing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Wiring {
     /// The clock of everything.
     pub clock: Clock,
     /// What a password hash costs.
     pub hash_cost: Cost,
+    /// The worker begins a job after a time drawn between nothing and this, so that what it does for a known
+    /// address and not for an unknown one shows in no answer that is given meanwhile. 250 ms by default.
+    pub scatter: Duration,
+}
+
+impl Default for Wiring {
+    fn default() -> Self {
+        Self {
+            clock: Clock::default(),
+            hash_cost: Cost::default(),
+            scatter: Duration::from_millis(250),
+        }
+    }
 }
 
 impl App {
@@ -151,6 +167,7 @@ impl App {
             pages: Pages::new()?.with_site(&site),
             policy: Policy::new(config.accounts.min_password_length, &service),
             hasher: Hasher::for_this_machine(wiring.hash_cost),
+            scatter: wiring.scatter,
             lifecycle: Lifecycle::default(),
             config,
             store,

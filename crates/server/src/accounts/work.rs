@@ -29,6 +29,9 @@ const DELAYS: [Duration; 5] = [
     Duration::from_secs(600),
 ];
 
+/// Jobs in hand. Most of them only wait for their hour (see [`Wiring::scatter`](crate::app::Wiring)).
+const AT_ONCE: usize = 64;
+
 /// How the queue of jobs is to be.
 pub(crate) fn queue(config: QueueConfig) -> QueueConfig {
     config.retry(Retry::ladder(&DELAYS).jitter(0.2).max_attempts(50))
@@ -39,7 +42,7 @@ pub(crate) fn consumer(app: &App) -> Consumer {
     let handler = app.clone();
     app.broker
         .consume_any(QUEUE, move |delivery| handle(handler.clone(), delivery))
-        .concurrency(4)
+        .concurrency(AT_ONCE)
 }
 
 async fn handle(app: App, delivery: Delivery<Body>) -> Outcome {
@@ -47,6 +50,7 @@ async fn handle(app: App, delivery: Delivery<Body>) -> Outcome {
         Ok(job) => std::sync::Arc::new(job),
         Err(reason) => return Outcome::Fail(reason),
     };
+    scatter(app.scatter).await;
     let (id, ack, worker) = (delivery.id, delivery.ack(), app.clone());
     let done = app.store.run_tx("account_job", move |tx| {
         let (app, job, ack) = (worker.clone(), job.clone(), ack.clone());
@@ -64,6 +68,15 @@ async fn handle(app: App, delivery: Delivery<Body>) -> Outcome {
             problem.log();
             Outcome::Retry(problem.code().as_str().to_owned())
         }
+    }
+}
+
+/// Wait for a time drawn between nothing and `most`. A letter to somebody known is work that others' answers
+/// would feel; begun at once, it would show in the very next one.
+async fn scatter(most: Duration) {
+    if !most.is_zero() {
+        let part = f64::from(u32::from_be_bytes(crate::random::bytes())) / f64::from(u32::MAX);
+        tokio::time::sleep(most.mul_f64(part)).await;
     }
 }
 

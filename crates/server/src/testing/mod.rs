@@ -135,6 +135,7 @@ impl TestApp {
         let wiring = Wiring {
             clock: clock.clock(),
             hash_cost: CHEAP,
+            scatter: Duration::ZERO,
         };
         let app = App::build_with(config, wiring).await.expect("the program");
         let stop = CancellationToken::new();

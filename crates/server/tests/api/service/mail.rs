@@ -155,7 +155,14 @@ async fn lists_come_in_parts(world: World) {
         .get("/api/mail?to=u3%40example.com&state=sent", Some(&key))
         .await;
     assert_eq!(one.body["items"].as_array().unwrap().len(), 1);
-    for bad in ["limit=0", "limit=501", "limit=x", "after=x", "to=nobody", "state=lost"] {
+    for bad in [
+        "limit=0",
+        "limit=501",
+        "limit=x",
+        "after=x",
+        "to=nobody",
+        "state=lost",
+    ] {
         assert_eq!(
             world.get(&format!("/api/mail?{bad}"), Some(&key)).await.status,
             422,
