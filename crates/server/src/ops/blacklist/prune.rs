@@ -24,6 +24,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         }
         context.progress(&format!("{pruned} deleted"));
     }
+    context.progress("");
     context.answer(&serde_json::json!({ "pruned": pruned }), || {
         format!("{} deleted", words::count(pruned, "expired token"))
     })

@@ -13,8 +13,8 @@ use crate::ops::words::{relative, table};
     after_help = "Examples:\n  gatepost mail list --state failed\n  gatepost mail list --to ann@example.com"
 )]
 pub(in crate::ops) struct Args {
-    /// Only in this state: waiting, sending, deferred, sent, failed, unknown, suppressed, expired, superseded, cancelled
-    #[arg(long)]
+    /// Only in this state
+    #[arg(long, value_parser = crate::service::mail::list::STATES)]
     state: Option<String>,
     /// Only to this address
     #[arg(long, value_name = "ADDRESS")]

@@ -108,6 +108,7 @@ async fn wait(context: &Context, app: &App, id: Uuid, timeout: Duration) -> Resu
             )));
         };
         let state = delivery.state.as_str();
+        context.progress("");
         if matches!(state, "sent" | "handed_over") {
             return context.answer(&delivery, || format!("{id} {state}"));
         }

@@ -39,7 +39,8 @@ pub struct Filter {
 #[derive(Debug)]
 struct DeliveryState(String);
 
-const STATES: [&str; 11] = [
+/// All of them, for the command line as well.
+pub const STATES: [&str; 11] = [
     "waiting",
     "sending",
     "deferred",
