@@ -22,6 +22,8 @@ use crate::workers;
 
 /// A client that takes longer than this to send its headers is dropped.
 const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+/// Connections to the database that are not given back by then are left to the system.
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 /// After a failed accept (out of file descriptors, say): trying again at once would only spin.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
@@ -89,7 +91,16 @@ impl App {
             outcome
         };
         let outcome = tokio::time::timeout(patience, finished).await;
-        self.store.close().await;
+        // What did not finish in time would hold connections that closing waits for.
+        open.abort_all();
+        running.abort_all();
+        while running.join_next().await.is_some() {}
+        if tokio::time::timeout(CLOSE_WITHIN, self.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database's connections did not close in time");
+        }
         if let Ok(outcome) = outcome {
             return Ok(outcome?);
         }

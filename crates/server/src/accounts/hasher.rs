@@ -10,12 +10,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use super::hash_memory::Memory;
 use super::password::Password;
 
 /// What one hash costs.
@@ -86,9 +87,11 @@ pub enum Verdict {
 #[derive(Debug, Clone)]
 pub struct Hasher {
     cost: Cost,
+    at_once: usize,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     most_waiting: usize,
+    memory: Arc<Memory>,
 }
 
 impl Hasher {
@@ -96,9 +99,11 @@ impl Hasher {
     pub fn new(cost: Cost, at_once: usize, most_waiting: usize) -> Self {
         Self {
             cost,
+            at_once: at_once.max(1),
             places: Arc::new(Semaphore::new(at_once.max(1))),
             waiting: Arc::new(AtomicUsize::new(0)),
             most_waiting,
+            memory: Arc::default(),
         }
     }
 
@@ -111,7 +116,7 @@ impl Hasher {
     /// Hash `password` with a new salt.
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
         let (cost, password) = (self.cost, password.clone());
-        self.run(move || {
+        self.run(move |memory| {
             let salt = new_salt();
             let hash = derive(
                 password.expose(),
@@ -119,6 +124,7 @@ impl Hasher {
                 Algorithm::Argon2id,
                 cost,
                 HASH_BYTES,
+                memory,
             )?;
             Ok(encode(&salt, &hash, cost))
         })
@@ -129,11 +135,13 @@ impl Hasher {
     /// against a hash that nothing matches.
     pub async fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verdict, HashError> {
         let (today, password) = (self.cost, password.clone());
-        let stored = match stored.filter(|text| !is_unusable(text)) {
-            Some(text) => Some(Stored::parse(text)?),
-            None => None,
-        };
-        self.run(move || {
+        let stored = stored.filter(|text| !is_unusable(text)).and_then(|text| {
+            // Told in the log and to nobody else: another answer, or a quicker one, would show who is known.
+            Stored::parse(text)
+                .inspect_err(|error| tracing::error!(%error, "a stored password cannot be compared"))
+                .ok()
+        });
+        self.run(move |memory| {
             let known = stored.is_some();
             let stored = stored.unwrap_or_else(|| Stored::nobody(today));
             let hash = derive(
@@ -142,6 +150,7 @@ impl Hasher {
                 stored.algorithm,
                 stored.cost,
                 stored.hash.len(),
+                memory,
             )?;
             let equal = bool::from(hash.ct_eq(&stored.hash));
             Ok(
@@ -160,36 +169,48 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+        work: impl FnOnce(&mut Vec<Block>) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        let _place_in_line = Waiting::join(&self.waiting, self.most_waiting)?;
+        let in_line = Waiting::join(&self.waiting, self.most_waiting)?;
         let place = Arc::clone(&self.places)
             .acquire_owned()
             .await
             .map_err(|_| HashError::Busy)?;
+        let (memory, at_once) = (Arc::clone(&self.memory), self.at_once);
+        // Held by the work, not by the request: a client that hangs up frees no core.
         let done = tokio::task::spawn_blocking(move || {
-            // Held by the work, not by the request: a client that hangs up frees no core.
-            let _place = place;
-            work()
+            let mut blocks = memory.take();
+            let done = work(&mut blocks);
+            let others = in_line.leave();
+            memory.give_back(blocks, others >= at_once);
+            drop(place);
+            done
         });
         done.await.map_err(|error| HashError::Failed(error.into()))?
     }
 }
 
-/// One place in line, given back when dropped.
-struct Waiting<'a>(&'a AtomicUsize);
+/// One place among those who wait or are at it, given back when dropped.
+struct Waiting(Arc<AtomicUsize>);
 
-impl<'a> Waiting<'a> {
-    fn join(line: &'a AtomicUsize, most: usize) -> Result<Self, HashError> {
+impl Waiting {
+    fn join(line: &Arc<AtomicUsize>, most: usize) -> Result<Self, HashError> {
         if line.fetch_add(1, Ordering::Relaxed) >= most {
             line.fetch_sub(1, Ordering::Relaxed);
             return Err(HashError::Busy);
         }
-        Ok(Self(line))
+        Ok(Self(Arc::clone(line)))
+    }
+
+    /// Give it back; how many others there are.
+    fn leave(self) -> usize {
+        let line = Arc::clone(&self.0);
+        drop(self);
+        line.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -283,12 +304,14 @@ fn derive(
     algorithm: Algorithm,
     cost: Cost,
     bytes: usize,
+    memory: &mut Vec<Block>,
 ) -> Result<Vec<u8>, HashError> {
     let failed = |error: argon2::Error| HashError::Failed(error.to_string().into());
     let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(bytes)).map_err(failed)?;
     let mut hash = vec![0; bytes];
+    memory.resize(params.block_count(), Block::new());
     Argon2::new(algorithm, Version::V0x13, params)
-        .hash_password_into(password.as_bytes(), salt, &mut hash)
+        .hash_password_into_with_memory(password.as_bytes(), salt, &mut hash, memory.as_mut_slice())
         .map_err(failed)?;
     Ok(hash)
 }
@@ -382,14 +405,26 @@ mod tests {
     async fn a_stored_text_may_not_ask_for_the_moon() {
         let stored = "argon2$argon2id$v=19$m=64000000,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdHNhbHQyMg$br7jtpWWN7mjnlGbyDHk17J/PBBhoVJnWnZO7iPzL6M";
         let hasher = Hasher::new(CHEAP, 1, 10);
-        hasher
-            .verify(&password("correct horse"), Some(stored))
+        for text in [stored, "pbkdf2_sha256$1$a$b", "argon2$argon2id$v=19$m=64$$"] {
+            let verdict = hasher
+                .verify(&password("correct horse"), Some(text))
+                .await
+                .unwrap();
+            assert_eq!(verdict, Verdict::Wrong, "{text}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn after_a_burst_the_memory_goes_back() {
+        let hasher = Hasher::new(CHEAP, 2, 100);
+        let word = password("seven owls in an attic");
+        futures_util::future::try_join_all((0..50).map(|_| hasher.hash(&word)))
             .await
-            .unwrap_err();
-        hasher
-            .verify(&password("correct horse"), Some("pbkdf2_sha256$1$a$b"))
-            .await
-            .unwrap_err();
+            .unwrap();
+        assert_eq!(
+            (hasher.memory.kept(), hasher.waiting.load(Ordering::Relaxed)),
+            (0, 0)
+        );
     }
 
     #[tokio::test]

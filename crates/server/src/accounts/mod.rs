@@ -7,6 +7,7 @@
 pub mod activate;
 pub mod email;
 pub mod forgot;
+mod hash_memory;
 pub mod hasher;
 pub(crate) mod jobs;
 pub mod letters;
