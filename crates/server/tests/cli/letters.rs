@@ -25,7 +25,9 @@ fn a_letter_waits_for_its_worker_and_is_told_about(place: &Place) {
         .json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 2);
     assert_eq!(listed["items"][1]["to"], "a***@e***.com");
-    place.run(&["mail", "list", "--state", "lost"]).refused(2, "superseded");
+    place
+        .run(&["mail", "list", "--state", "lost"])
+        .refused(2, "superseded");
     let shown = place.run(&["mail", "show", &id]).good();
     assert!(shown.contains("queued") && !shown.contains("ann@"), "{shown}");
     place
