@@ -118,7 +118,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         timeout: REQUEST_TIMEOUT,
         https: app.config.http.public_url.is_https(),
     };
-    Ok(router
+    let mut router = router
         .merge(pages(app, roles, side))
         .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
@@ -127,8 +127,11 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
             pages_http::failure::as_page,
         ))
         .layer(Extension(Document::new(&document)?))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(layers::cors(&app.config.http.cors_origins))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT));
+    if !app.config.http.cors_origins.is_empty() {
+        router = router.layer(layers::cors(&app.config.http.cors_origins));
+    }
+    Ok(router
         .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
         .with_state(app.clone()))
 }
