@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepost_storage::Error;
+use gatepost_storage::{Dialect, Error};
 
 use crate::databases::{Database, on_both};
 
@@ -30,6 +30,10 @@ async fn a_commit_wakes_here(db: Database) {
 async fn a_rollback_wakes_nobody(db: Database) {
     let store = db.store().await;
     let mut wakeups = store.subscribe("nobody");
+    if store.dialect() == Dialect::Postgres {
+        // Once connected, the listener wakes everybody for what was told before it listened.
+        wakeups.wait().await;
+    }
     let failed = store
         .run_tx("wake", |tx| {
             tx.wake("nobody");
