@@ -17,6 +17,7 @@ pub mod profile;
 pub mod register;
 pub mod resend;
 pub mod reset;
+mod stored_hash;
 pub mod user;
 pub mod users;
 pub(crate) mod work;

@@ -132,3 +132,64 @@ async fn a_request_under_way_is_finished_before_the_program_ends() {
         "and what it asked for is done at the next start"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_door_takes_the_console_and_the_keys_with_it() {
+    use axum::body::Body;
+    use axum::http::Request;
+    use gatepost::roles::Roles;
+    use gatepost::router::{Side, router};
+    use tower::ServiceExt;
+
+    let app = TestApp::sqlite().await;
+    let worker = Roles {
+        api: false,
+        ..Roles::ALL
+    };
+    for (roles, side, path, there) in [
+        (Roles::ALL, Side::Public, "/api/users/me", true),
+        (Roles::ALL, Side::Public, "/login", true),
+        (Roles::ALL, Side::Public, "/api/service/users", false),
+        (Roles::ALL, Side::Public, "/console/login", false),
+        (Roles::ALL, Side::Admin, "/api/service/users", true),
+        (Roles::ALL, Side::Admin, "/console/login", true),
+        (Roles::ALL, Side::Admin, "/api/users/me", false),
+        (Roles::ALL, Side::Admin, "/login", false),
+        (Roles::ALL, Side::Both, "/api/service/users", true),
+        (worker, Side::Both, "/api/users/me", false),
+        (worker, Side::Both, "/readyz", true),
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answer = router(&app.app, roles, side)
+            .unwrap()
+            .oneshot(request)
+            .await
+            .unwrap();
+        assert_eq!(
+            answer.status() != 404,
+            there,
+            "{path} {side:?} {roles}: {}",
+            answer.status()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_knows_another_secret_is_left_alone() {
+    use gatepost::app::{App, BuildError};
+    use gatepost::config::{Config, Origin};
+
+    let folder = tempfile::tempdir().unwrap();
+    let build = |secret: &str, previous: &str| {
+        let config = Config::load(&Origin::of([
+            ("GATEPOST__DATA_DIR", folder.path().to_str().unwrap()),
+            ("GATEPOST__TOKENS__SECRET", secret),
+            ("GATEPOST__TOKENS__PREVIOUS_SECRETS", previous),
+        ]));
+        App::build(config.unwrap())
+    };
+    let (old, new) = ("o".repeat(40), "n".repeat(40));
+    build(&old, "").await.unwrap().store.close().await;
+    assert!(matches!(build(&new, "").await, Err(BuildError::OtherSecret(_))));
+    build(&new, &old).await.unwrap().store.close().await;
+}
