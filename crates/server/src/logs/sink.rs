@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -14,6 +14,8 @@ use super::redact::redact;
 const WAITING: usize = 16_384;
 /// How long the end of the program waits for a slow disk or a stopped terminal.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it looks for a place in a full queue meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 enum Message {
     Line(Vec<u8>),
@@ -50,9 +52,20 @@ impl Sink {
 
     fn flush(&self) {
         let (done, wait) = sync_channel(1);
-        if self.queue.try_send(Message::Flush(done)).is_ok() {
-            let _ = wait.recv_timeout(PATIENCE);
+        let mut message = Message::Flush(done);
+        let began = Instant::now();
+        // A full queue is when there is most to write: wait for a place as well, within the same patience.
+        while let Err(refused) = self.queue.try_send(message) {
+            let TrySendError::Full(again) = refused else {
+                return;
+            };
+            if began.elapsed() >= PATIENCE {
+                return;
+            }
+            message = again;
+            std::thread::sleep(LOOK_AGAIN);
         }
+        let _ = wait.recv_timeout(PATIENCE);
     }
 }
 
