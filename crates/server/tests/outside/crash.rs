@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use gatepost_bench::outside::{Account, Manner, Setup, Sink};
+use gatepost_bench::outside::{Account, Client, Manner, Setup, Sink};
 
-use crate::support::{from_environment, postgres, sqlite};
+use crate::support::{from_environment, postgres, reader, sqlite};
 
 /// A letter whose sender was killed waits for its lease to run out.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -50,7 +50,12 @@ fn survives(setup: &Setup) {
         );
         std::thread::sleep(Duration::from_millis(100));
     }
-    // Whoever was killed in its dialogue tries again after its lease; a third start would show by then.
+    // Whoever was killed in its dialogue tries again after its lease: a third would show until then.
+    let ledger = reader(&gatepost);
+    while let Some(state) = unfinished(&ledger) {
+        assert!(began.elapsed() < PATIENCE, "a letter is still {state}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
     gatepost.terminate();
 
     let mut copies: HashMap<String, usize> = HashMap::new();
@@ -69,4 +74,15 @@ fn survives(setup: &Setup) {
     );
     assert_eq!(ids.len(), kills, "one letter an address");
     eprintln!("{kills} kills: {kills} letters, {twins} twins");
+}
+
+/// The state of a letter that was not sent yet, if there is one.
+fn unfinished(ledger: &Client) -> Option<String> {
+    let list = ledger.get("/api/mail?limit=500").expect(200).json();
+    let states = list["items"]
+        .as_array()
+        .expect("items")
+        .iter()
+        .map(|item| item["state"].to_string());
+    states.into_iter().find(|state| state != "\"sent\"")
 }
