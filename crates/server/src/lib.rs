@@ -1,7 +1,7 @@
 //! Gatepost, the product: HTTP, accounts, console and command line over the crates below it.
 //!
 //! The program is `src/main.rs`; it is a library as well so that its tests, and nobody else, can run the
-//! real stack in their own process (see [`testing`], behind the feature `testing`). Programs that want
+//! real stack in their own process (`testing`, behind the feature of that name). Programs that want
 //! tokens, mail or messaging inside themselves use `gatepost-tokens`, `gatepost-mail` and
 //! `gatepost-messaging`, not this crate.
 
