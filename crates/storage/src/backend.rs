@@ -126,9 +126,19 @@ impl Backend {
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections.max(2))
             .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(parsed);
+            .connect_lazy_with(parsed.clone());
         // One connection now, so that a wrong URL is told at start.
-        drop(pool.acquire().await?);
+        match pool.acquire().await {
+            Ok(conn) => drop(conn),
+            // The pool was patient and does not say with what: one more try does.
+            Err(sqlx::Error::PoolTimedOut) => {
+                return match tokio::time::timeout(Duration::from_secs(2), parsed.connect()).await {
+                    Ok(Err(cause)) => Err(cause.into()),
+                    _ => Err(sqlx::Error::PoolTimedOut.into()),
+                };
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(Backend::Postgres { pool, listen })
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The database can't be reached, or not now: try again later.
+    /// The database can't be reached or can't write (a full disk, one that became read-only): try again later.
     #[error("the database is not available: {0}")]
     Unavailable(#[source] sqlx::Error),
     /// Two transactions were in each other's way, several times over: try again.
@@ -15,7 +15,7 @@ pub enum Error {
     /// The database refused a row (unique, foreign key, check): the caller's data.
     #[error("the database refused the row: {0}")]
     Refused(#[source] sqlx::Error),
-    /// Anything else the database says: a defect, or a full disk.
+    /// Anything else the database says: a defect.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
     /// The URL is none that the store understands.
@@ -89,6 +89,19 @@ impl Error {
     }
 }
 
+/// Whether the database says that it can't work now, and nobody's rows are to blame.
+fn is_outage(code: &str) -> bool {
+    if code.len() == 5 {
+        // PostgreSQL: connection exceptions, shutdown and start-up, no room or no connections left, and a server
+        // that only reads (the old one after a failover).
+        ["08", "57P", "53"].iter().any(|class| code.starts_with(class)) || code == "25006"
+    } else {
+        // SQLite: read-only, I/O error, disk full, can't open; the low byte of what it says more precisely.
+        code.parse::<u16>()
+            .is_ok_and(|code| matches!(code & 0xff, 8 | 10 | 13 | 14))
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::error::ErrorKind;
@@ -103,13 +116,7 @@ impl From<sqlx::Error> for Error {
                 ) => Error::Refused(error),
                 // PostgreSQL: serialization failure, deadlock. SQLite: busy, locked, busy snapshot.
                 (_, Some("40001" | "40P01" | "5" | "6" | "261" | "262" | "517")) => Error::Contention(error),
-                // PostgreSQL: connection exceptions, shutdown and start-up, too many connections.
-                (_, Some(code))
-                    if code.len() == 5
-                        && (code.starts_with("08") || code.starts_with("57P") || code == "53300") =>
-                {
-                    Error::Unavailable(error)
-                }
+                (_, Some(code)) if is_outage(code) => Error::Unavailable(error),
                 _ => Error::Database(error),
             },
             sqlx::Error::Io(_)

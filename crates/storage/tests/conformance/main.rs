@@ -8,6 +8,7 @@ mod api_keys;
 mod databases;
 mod joined;
 mod migrations;
+mod outages;
 mod time;
 mod transactions;
 mod verify_answers;
