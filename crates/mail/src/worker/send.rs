@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepost_messaging::{Ack, Outcome};
-use gatepost_storage::deliveries;
+use gatepost_storage::{Timestamp, deliveries};
 
 use super::pause::Pass;
 use super::settle::End;
@@ -85,8 +85,11 @@ impl Desk {
             content,
         };
         let dialogue = self.transport.deliver(parcel, async || {
-            dot_noted = self.note_dot(job).await;
-            dot_noted
+            let until = self.note_dot(job).await;
+            dot_noted = until.is_some();
+            // The process may have slept since (a frozen container, a lid): then others may be sending it.
+            let now = self.mailer.store().now();
+            until.is_some_and(|until| until > now + RENEW)
         });
         // Renewing never ends by itself; the dialogue is never cut off by it.
         let outcome = tokio::select! {
@@ -96,22 +99,25 @@ impl Desk {
         Talked { outcome, dot_noted }
     }
 
-    /// Notes the final dot, if there is time left on the lease.
-    async fn note_dot(&self, job: &Job) -> bool {
+    /// Notes the final dot, if there is time left on the lease; until when it is ours to send.
+    async fn note_dot(&self, job: &Job) -> Option<Timestamp> {
         let (id, lease) = (job.id, job.lease);
         let noted = self.mailer.store().run_tx("note_dot", move |tx| {
             let until = tx.now() + LEASE;
-            Box::pin(deliveries::note_dot(tx, id, lease, until))
+            Box::pin(async move {
+                let won = deliveries::note_dot(tx, id, lease, until).await?;
+                Ok::<_, MailError>(won.then_some(until))
+            })
         });
         let noted = match noted.await {
-            Ok(won) => won,
+            Ok(noted) => noted,
             Err(error) => {
                 tracing::warn!(%id, %error, "the final dot could not be noted and was not sent");
-                false
+                None
             }
         };
         #[cfg(feature = "testing")]
-        if noted {
+        if noted.is_some() {
             self.reached(super::FaultPoint::DotNoted, id).await;
         }
         noted

@@ -16,6 +16,7 @@ on_both!(
     dies_before_the_dot_again_and_again,
     two_workers_share_the_letters,
     the_old_worker_wakes_up,
+    the_old_worker_wakes_up_at_the_dot,
 );
 
 /// After this nobody holds a letter of a dead worker.
@@ -153,6 +154,15 @@ async fn two_workers_share_the_letters(db: Database) {
 
 /// A worker that was stopped for long (a laptop's lid) must not send what another one took over.
 async fn the_old_worker_wakes_up(db: Database) {
+    wakes_up_at(FaultPoint::SendingNoted, db).await;
+}
+
+/// The same, when all that was left to do was to send the dot.
+async fn the_old_worker_wakes_up_at_the_dot(db: Database) {
+    wakes_up_at(FaultPoint::DotNoted, db).await;
+}
+
+async fn wakes_up_at(point: FaultPoint, db: Database) {
     let rig = Rig::new(db).await;
     let id = rig.enqueue(message("ok")).await;
     let (reached, mut there) = tokio::sync::mpsc::unbounded_channel();
@@ -160,7 +170,7 @@ async fn the_old_worker_wakes_up(db: Database) {
     let hook: gatepost_mail::worker::FaultHook = std::sync::Arc::new(move |at, _| {
         let (reached, mut asleep) = (reached.clone(), asleep.clone());
         Box::pin(async move {
-            if at == FaultPoint::SendingNoted {
+            if at == point {
                 reached.send(()).unwrap();
                 asleep.wait_for(|awake| *awake).await.unwrap();
             }
