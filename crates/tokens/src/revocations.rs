@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ const BOUND: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(250);
 /// How long one reading may take before those who wait are told that nobody knows.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a check waits for a reading when the one before has failed: through an outage it is told so soon.
+const HASTE: Duration = Duration::from_millis(250);
 
 /// What this instance knows to be revoked. Cheap to clone; clones are one view.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ struct State {
     answered: AtomicU64,
     /// When the last reading began, in nanoseconds after `born`; 0 before the first.
     read_at: AtomicU64,
+    /// Whether the last reading that ended has failed.
+    failing: AtomicBool,
     born: Instant,
     changes: watch::Sender<u64>,
 }
@@ -69,6 +73,7 @@ impl Revocations {
             wakeups: store.subscribe(revocation_log::TOPIC),
             answered: AtomicU64::new(0),
             read_at: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
             born: Instant::now(),
             changes: watch::Sender::new(0),
         };
@@ -154,7 +159,13 @@ impl Revocations {
         // Whatever was told before this check began must be in the view; what comes later need not.
         let told = self.state.wakeups.count();
         while !self.state.is_fresh(told) {
-            self.catch_up().await?;
+            if self.state.failing.load(Ordering::Acquire) {
+                tokio::time::timeout(HASTE, self.catch_up())
+                    .await
+                    .map_err(Unavailable::new)??;
+            } else {
+                self.catch_up().await?;
+            }
             // A reading that began after this check did is as good as asking for it alone, however long it took;
             // one that was under way already may have missed something, and then there is a second.
             if self.state.read_at.load(Ordering::Acquire) >= entered {
@@ -170,7 +181,12 @@ impl Revocations {
         if let Some(running) = reading.as_ref().filter(|running| running.peek().is_none()) {
             return running.clone();
         }
-        let task = tokio::spawn(Arc::clone(&self.state).read_log());
+        let state = Arc::clone(&self.state);
+        let task = tokio::spawn(async move {
+            let read = Arc::clone(&state).read_log().await;
+            state.failing.store(read.is_err(), Ordering::Release);
+            read
+        });
         let new = async move { task.await.unwrap_or_else(|error| Err(Unavailable::new(error))) }
             .boxed()
             .shared();
