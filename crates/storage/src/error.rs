@@ -119,8 +119,10 @@ impl From<sqlx::Error> for Error {
                 (_, Some(code)) if is_outage(code) => Error::Unavailable(error),
                 _ => Error::Database(error),
             },
+            // Protocol: whoever takes the connection and hangs up in mid-greeting (a proxy whose database is gone).
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Error::Unavailable(error),
