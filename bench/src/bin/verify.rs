@@ -39,7 +39,9 @@ fn main() {
     if std::env::args().nth(1).as_deref() == Some("--bare") {
         runtime.block_on(bare());
     } else {
-        runtime.block_on(async { tokio::task::spawn_blocking(prepare).await }).unwrap();
+        runtime
+            .block_on(async { tokio::task::spawn_blocking(prepare).await })
+            .unwrap();
     }
 }
 

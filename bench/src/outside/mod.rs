@@ -5,9 +5,11 @@ mod inbox;
 mod instance;
 mod journey;
 mod sink;
+mod wire;
 
 pub use client::{Answer, Client, escape};
 pub use inbox::Letter;
 pub use instance::{Instance, Setup};
 pub use journey::{Account, PASSWORD, Pair, unknown_address};
 pub use sink::{Manner, Received, Sink};
+pub use wire::Wire;

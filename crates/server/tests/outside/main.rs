@@ -11,6 +11,7 @@ mod credentials;
 mod one_winner;
 mod outage;
 mod pages;
+mod revoked;
 mod routes;
 mod same_answer;
 mod scanners;

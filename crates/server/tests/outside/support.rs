@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::thread;
 
-use gatepost_bench::outside::{Client, Instance, Setup};
+use gatepost_bench::outside::{Client, Instance, Setup, Wire};
 
 /// The executable that was built with this test, on SQLite.
 pub(crate) fn sqlite() -> Setup {
@@ -13,9 +13,26 @@ pub(crate) fn sqlite() -> Setup {
 /// The same on PostgreSQL, in a schema of its own.
 #[track_caller]
 pub(crate) fn postgres() -> Setup {
-    let url = std::env::var("GATEPOST_TEST_POSTGRES_URL")
-        .expect("GATEPOST_TEST_POSTGRES_URL names the PostgreSQL to test on; ./scripts/test starts one");
-    sqlite().postgres(&url)
+    sqlite().postgres(&postgres_url())
+}
+
+/// The same over a wire that can be cut.
+#[track_caller]
+pub(crate) fn postgres_over_a_wire() -> (Setup, Wire) {
+    let url = postgres_url();
+    let (scheme, rest) = url.split_once("://").expect("a URL");
+    let (address, database) = rest.split_once('/').expect("a URL with a database");
+    let (user, address) = address.rsplit_once('@').unwrap_or(("", address));
+    let wire = Wire::to(address);
+    let at = if user.is_empty() { "" } else { "@" };
+    let url = format!("{scheme}://{user}{at}127.0.0.1:{}/{database}", wire.port());
+    (sqlite().postgres(&url), wire)
+}
+
+#[track_caller]
+fn postgres_url() -> String {
+    std::env::var("GATEPOST_TEST_POSTGRES_URL")
+        .expect("GATEPOST_TEST_POSTGRES_URL names the PostgreSQL to test on; ./scripts/test starts one")
 }
 
 /// A number from the environment.
