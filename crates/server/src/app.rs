@@ -191,6 +191,14 @@ impl App {
         Ok(self.lifecycle.is_migrated())
     }
 
+    /// Accept the secret of this configuration, whatever the database knows: what other secrets signed or sealed
+    /// is dead then, except of those in `tokens.previous_secrets`.
+    pub async fn adopt_secret(config: &Config, store: &Store) -> Result<(), BuildError> {
+        let secret = config::load_or_make_secret(config)?;
+        token_service(config, &secret, store)?.adopt_secret().await?;
+        Ok(())
+    }
+
     /// The time, as everything here sees it.
     pub fn now(&self) -> Timestamp {
         self.store.now()

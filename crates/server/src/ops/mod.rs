@@ -11,6 +11,7 @@ mod blacklist;
 mod config;
 mod context;
 mod failure;
+mod key;
 mod mail;
 mod migrate;
 mod serve;
@@ -70,6 +71,9 @@ enum Command {
     /// Tokens that were used up or revoked
     #[command(subcommand)]
     Blacklist(blacklist::Command),
+    /// The secret that signs
+    #[command(subcommand)]
+    Key(key::Command),
     /// Keys for other programs
     #[command(subcommand)]
     Apikey(apikey::Command),
@@ -115,6 +119,7 @@ async fn run(context: &Context, command: Command) -> ExitCode {
         Command::User(command) => user::run(context, command).await,
         Command::Token(command) => token::run(context, command).await,
         Command::Blacklist(command) => blacklist::run(context, command).await,
+        Command::Key(command) => key::run(context, command).await,
         Command::Apikey(command) => apikey::run(context, command).await,
         Command::Mail(command) => mail::run(context, command).await,
         Command::Backup(args) => backup::run(context, &args).await,

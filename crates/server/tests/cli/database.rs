@@ -83,7 +83,16 @@ fn a_backup_is_whole_private_and_overwrites_nothing() {
     // With another secret it is refused: what is sealed in it could not be opened.
     let mut wrong = Place::sqlite();
     wrong.set("GATEPOST__STORAGE__URL", &url);
-    assert_eq!(wrong.run(&["token", "validate", "x"]).code, 1);
+    wrong.run(&["token", "validate", "x"]).refused(1, "key adopt");
+    // Unless it is accepted on purpose.
+    wrong.run(&["key", "adopt"]).refused(2, "--yes");
+    wrong.run(&["key", "adopt", "--yes"]).good();
+    wrong
+        .run(&["token", "validate", "x"])
+        .refused(1, "token_malformed");
+    other
+        .run(&["token", "validate", "x"])
+        .refused(1, "another secret");
 }
 
 #[test]
