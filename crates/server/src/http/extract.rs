@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::code::Code;
-use super::json::body_problem;
+use super::json::{body_problem, sentence};
 use super::problem::Problem;
 
 /// A form of a hosted page (`application/x-www-form-urlencoded`).
@@ -54,19 +54,50 @@ fn decode<T: DeserializeOwned>(text: &[u8], what: &'static str) -> Result<T, Pro
     if std::str::from_utf8(text).is_err() {
         return Err(Problem::new(Code::NotUtf8));
     }
-    if text.windows(3).any(|w| w == b"%00") || text.contains(&0) {
+    let plain = unescaped(text);
+    // The parser would put U+FFFD in its place: a password that nobody typed.
+    if std::str::from_utf8(&plain).is_err() {
+        return Err(Problem::new(Code::NotUtf8));
+    }
+    if plain.contains(&0) {
         return Err(Problem::new(Code::BadRequest).detail("The character U+0000 may not stand in a text."));
     }
-    serde_urlencoded::from_bytes(text).map_err(|error| {
-        let message = error.to_string();
-        match message
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.split('`').next())
-        {
-            Some(field) => Problem::field(field.to_owned(), "required", "This field is required."),
-            None => Problem::field(what, "invalid", message),
+    let parser = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
+    serde_path_to_error::deserialize(parser).map_err(|error| field_problem(&error, what))
+}
+
+/// The bytes that the escapes stand for; one that is none stands for itself.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| {
+        let digit = char::from(*text.get(at)?).to_digit(16)?;
+        u8::try_from(digit).ok()
+    };
+    let (mut plain, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        let escaped = digit(at + 1).zip(digit(at + 2)).filter(|_| *byte == b'%');
+        if let Some((high, low)) = escaped {
+            plain.push(high << 4 | low);
+            at += 3;
+        } else {
+            plain.push(*byte);
+            at += 1;
         }
-    })
+    }
+    plain
+}
+
+/// Which field is at fault. serde reports one that is missing, or stands twice, at its parent, by name.
+fn field_problem(error: &serde_path_to_error::Error<serde::de::value::Error>, what: &'static str) -> Problem {
+    let (path, message) = (error.path().to_string(), error.inner().to_string());
+    let named = |start: &str| Some(message.strip_prefix(start)?.split('`').next()?.to_owned());
+    if let Some(field) = named("missing field `") {
+        return Problem::field(field, "required", "This field is required.");
+    }
+    if let Some(field) = named("duplicate field `") {
+        return Problem::field(field, "invalid", "This field stands twice.");
+    }
+    let field = if path == "." { what.to_owned() } else { path };
+    Problem::field(field, "invalid", sentence(&message))
 }
 
 /// An id in the path that is one of our UUIDs. Any other text is the id of nothing: 404, not 422.
@@ -100,5 +131,46 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             _ => Err(Problem::new(Code::BadRequest)
                 .detail("Idempotency-Key takes 1 to 255 visible ASCII characters.")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Asked {
+        name: String,
+        count: Option<u8>,
+    }
+
+    fn errors(text: &str) -> serde_json::Value {
+        let problem = decode::<Asked>(text.as_bytes(), "query").unwrap_err();
+        let code = problem.code().as_str();
+        let body = axum::body::to_bytes(
+            axum::response::IntoResponse::into_response(problem).into_body(),
+            9_999,
+        );
+        let body = futures_util::FutureExt::now_or_never(body).unwrap().unwrap();
+        let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        document.get("errors").cloned().unwrap_or_else(|| code.into())
+    }
+
+    #[test]
+    fn the_field_that_is_wrong_is_named() {
+        assert_eq!(errors("name=a&count=x")["count"][0]["code"], "invalid");
+        assert_eq!(errors("count=1")["name"][0]["code"], "required");
+        assert_eq!(errors("name=a&name=b")["name"][0]["code"], "invalid");
+    }
+
+    #[test]
+    fn what_is_escaped_is_utf8_too() {
+        assert_eq!(errors("name=%ff"), "not_utf8");
+        assert_eq!(errors("name=%D0"), "not_utf8");
+        assert_eq!(errors("name=a%00b"), "bad_request");
+        let asked: Asked = decode(b"name=%D0%B0+%zz%&count=3", "query").unwrap();
+        assert_eq!((asked.name.as_str(), asked.count), ("\u{430} %zz%", Some(3)));
     }
 }

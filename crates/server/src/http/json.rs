@@ -135,7 +135,7 @@ fn quoted<'a>(message: &'a str, start: &str) -> Option<&'a str> {
 }
 
 /// Errors of types begin small and end without a stop, as is the custom; a person reads a sentence.
-fn sentence(message: &str) -> String {
+pub(crate) fn sentence(message: &str) -> String {
     let mut letters = message.chars();
     let first: String = letters
         .next()
