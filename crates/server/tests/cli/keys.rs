@@ -24,6 +24,10 @@ fn a_key_is_shown_once(place: &Place) {
         .run(&["apikey", "create", "other", "--scope", "mail:eat"])
         .refused(2, "mail:eat");
     place.run(&["apikey", "create", "other"]).refused(2, "--scope");
+    // Its name stands in lines of the audit and of lists.
+    place
+        .run(&["apikey", "create", "a\nb", "--scope", "mail:send"])
+        .refused(2, "control character");
 
     let listed = place.run(&["--json", "apikey", "list"]).json();
     assert_eq!(listed["items"][0]["name"], "shop");

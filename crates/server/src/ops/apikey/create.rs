@@ -25,9 +25,12 @@ pub(in crate::ops) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
-    if args.name.trim().is_empty() || args.name.chars().count() > api_key::MAX_NAME {
+    if args.name.trim().is_empty()
+        || args.name.chars().count() > api_key::MAX_NAME
+        || args.name.chars().any(char::is_control)
+    {
         return Err(Failure::usage(format!(
-            "a key's name has 1 to {} characters",
+            "a key's name has 1 to {} characters, none of them a control character",
             api_key::MAX_NAME
         )));
     }

@@ -15,7 +15,7 @@ use crate::ops::failure::Failure;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  gatepost mail send --to ann@example.com --title Hello --message 'It works.' --wait\n  \
-    gatepost mail send --to ann@example.com --template invoice --data number=42 --data due=2026-12-01"
+    gatepost mail send --to ann@example.com --template notification --data title=Hello --data message=Hi"
 )]
 pub(in crate::ops) struct Args {
     /// Whom to
