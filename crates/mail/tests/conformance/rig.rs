@@ -18,7 +18,7 @@ use secrecy::SecretString;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::databases::Database;
+use crate::databases::{Database, Stores as _};
 
 pub(crate) struct Rig {
     pub(crate) db: Database,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gatepost_messaging::testing::no_jitter;
 use gatepost_messaging::{Broker, Envelope, Error, Message, Outbox, Outcome, Published, Queues};
-use gatepost_storage::testing::ManualClock;
-use gatepost_storage::{Clock, Set, Store, StoreOptions, Timestamp};
+use gatepost_storage::testing::{Database, ManualClock};
+use gatepost_storage::{Set, Store, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -46,45 +46,36 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) outbox: Outbox,
     pub(crate) queues: Queues,
-    _folder: Option<tempfile::TempDir>,
+    db: Database,
 }
 
 impl World {
     pub(crate) async fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("gatepost.db").display());
-        Self::new(url, "gatepost".into(), Some(folder)).await
+        Self::new(Database::sqlite()).await
     }
 
     pub(crate) async fn postgres() -> Self {
-        let url = std::env::var("GATEPOST_TEST_POSTGRES_URL").expect(
-            "GATEPOST_TEST_POSTGRES_URL names no PostgreSQL: run ./scripts/test, which starts one, or set it",
-        );
-        let id = gatepost_storage::new_id(Clock::system().now())
-            .simple()
-            .to_string();
-        Self::new(url, format!("t{}", &id[..30]), None).await
+        Self::new(Database::postgres()).await
     }
 
-    async fn new(url: String, schema: String, folder: Option<tempfile::TempDir>) -> Self {
+    async fn new(db: Database) -> Self {
         let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
-        let store = open(&url, &schema, clock.clock()).await;
-        store.migrate(&[Set::Messaging]).await.unwrap();
+        let store = db.open(&[Set::Messaging], clock.clock()).await;
         let (outbox, queues) = (Outbox::new(&store), Queues::new(&store));
         Self {
-            url,
-            schema,
+            url: db.url.clone(),
+            schema: db.schema.clone(),
             clock,
             store,
             outbox,
             queues,
-            _folder: folder,
+            db,
         }
     }
 
     /// The same database as another process would have it.
     pub(crate) async fn other_process(&self) -> Store {
-        open(&self.url, &self.schema, self.clock.clock()).await
+        self.db.open(&[Set::Messaging], self.clock.clock()).await
     }
 
     /// A broker without jitter, whose safety poll never comes: what it sees, it was woken for.
@@ -143,16 +134,6 @@ impl World {
         let in_time = tokio::time::timeout(PATIENCE, met).await.is_ok();
         assert!(in_time, "{what}: {:?}", self.queues.status("notes").await);
     }
-}
-
-async fn open(url: &str, schema: &str, clock: Clock) -> Store {
-    let options = StoreOptions {
-        schema: schema.to_owned(),
-        clock,
-        max_connections: 5,
-        ..StoreOptions::default()
-    };
-    Store::open(url, options).await.unwrap()
 }
 
 pub(crate) fn broker(store: &Store) -> Broker {

@@ -7,7 +7,7 @@ use gatepost_storage::{Error, Store, Timestamp, audit, new_id, registrations, us
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     users_guard_themselves,

@@ -6,7 +6,7 @@ use gatepost_storage::testing::ManualClock;
 use gatepost_storage::{Store, Timestamp, admin_sessions, admins, new_id};
 use uuid::Uuid;
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(a_session_dies_by_time_by_logout_and_with_its_password);
 

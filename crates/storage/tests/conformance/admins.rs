@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepost_storage::{Error, admins, new_id};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     of_sixteen_who_use_a_link_one_wins,

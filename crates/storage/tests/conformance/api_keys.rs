@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepost_storage::testing::ManualClock;
 use gatepost_storage::{Store, Timestamp, api_keys};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     a_name_is_taken_until_its_key_is_revoked,

@@ -3,7 +3,7 @@
 use gatepost_storage::{Set, Store, settings};
 use sqlx::{PgPool, SqlitePool};
 
-use crate::databases::Database;
+use crate::databases::{Database, Stores as _};
 
 #[tokio::test]
 async fn in_the_callers_postgres_transaction_ours_commits_and_rolls_back_with_it() {

@@ -2,7 +2,7 @@
 
 use gatepost_storage::{Error, MigrationError, MigrationState, Set};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     what_was_applied_is_not_applied_again,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gatepost_storage::testing::ManualClock;
 use gatepost_storage::{Clock, Timestamp, new_id};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(a_transaction_has_the_stores_hour, ids_made_later_sort_later);
 

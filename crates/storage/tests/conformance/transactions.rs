@@ -2,7 +2,7 @@
 
 use gatepost_storage::{Error, settings};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     a_failed_transaction_leaves_nothing,

@@ -7,7 +7,7 @@ use gatepost_storage::verify_answers::{self, Claim};
 use gatepost_storage::{Error, Store, Timestamp, new_id};
 use uuid::Uuid;
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     the_same_request_gets_the_same_answer_for_ten_minutes,

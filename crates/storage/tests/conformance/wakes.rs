@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepost_storage::{Dialect, Error};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     a_commit_wakes_here,

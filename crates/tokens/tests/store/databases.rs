@@ -1,34 +1,20 @@
-//! A fresh database of each kind for every test, instances over it, and the macro that runs a test on both.
+//! Instances over a test's database.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub(crate) use gatepost_storage::testing::Database;
 use gatepost_storage::testing::ManualClock;
-use gatepost_storage::{Clock, Set, Store, StoreOptions, Timestamp};
+use gatepost_storage::{Clock, Set, Store, Timestamp};
 use gatepost_tokens::testing::keys;
 use gatepost_tokens::{EndReason, Grant, NewSession, Rotation, ServiceError, TokenService, Tokens};
 
 /// Runs each `async fn name(db: Database)` as a test on SQLite and as one on PostgreSQL.
 macro_rules! on_both {
     ($($name:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name($crate::databases::Database::sqlite()).await })+
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() { super::$name($crate::databases::Database::postgres()).await })+
-        }
+        gatepost_storage::test_on_both!(gatepost_storage::testing::Database: $($name),+);
     };
 }
 pub(crate) use on_both;
-
-/// Where a test's tables are: a file of its own, or a schema of its own.
-pub(crate) struct Database {
-    pub(crate) url: String,
-    schema: String,
-    _folder: Option<tempfile::TempDir>,
-}
 
 /// A service whose clock stands still.
 pub(crate) struct Instance {
@@ -40,49 +26,18 @@ pub(crate) struct Instance {
 /// 2027-01-15T08:00:00Z.
 pub(crate) const NOON: Timestamp = Timestamp::from_secs(1_800_000_000);
 
-impl Database {
-    pub(crate) fn sqlite() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("gatepost.db").display());
-        Self {
-            url,
-            schema: "gatepost".into(),
-            _folder: Some(folder),
-        }
-    }
-
-    pub(crate) fn postgres() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let url = std::env::var("GATEPOST_TEST_POSTGRES_URL").expect(
-            "GATEPOST_TEST_POSTGRES_URL names no PostgreSQL: run ./scripts/test, which starts one, or set it",
-        );
-        let moment = Clock::system().now().as_micros();
-        let schema = format!(
-            "tok_{moment}_{}_{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
-        Self {
-            url,
-            schema,
-            _folder: None,
-        }
-    }
-
-    pub(crate) async fn store(&self, clock: Clock) -> Store {
-        let options = StoreOptions {
-            schema: self.schema.clone(),
-            clock,
-            max_connections: 8,
-            ..StoreOptions::default()
-        };
-        let store = Store::open(&self.url, options).await.unwrap();
-        store.migrate(&[Set::Tokens]).await.unwrap();
-        store
-    }
-
+pub(crate) trait Instances {
+    async fn store(&self, clock: Clock) -> Store;
     /// An instance that starts at [`NOON`].
-    pub(crate) async fn instance(&self) -> Instance {
+    async fn instance(&self) -> Instance;
+}
+
+impl Instances for Database {
+    async fn store(&self, clock: Clock) -> Store {
+        self.open(&[Set::Tokens], clock).await
+    }
+
+    async fn instance(&self) -> Instance {
         let clock = ManualClock::at(NOON);
         let store = self.store(clock.clock()).await;
         Instance {

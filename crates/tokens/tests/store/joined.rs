@@ -3,7 +3,7 @@
 use gatepost_tokens::{Activate, NewSession, Refused, Rotation, TokenService};
 use sqlx::{PgPool, SqlitePool};
 
-use crate::databases::Database;
+use crate::databases::{Database, Instances as _};
 
 /// One body for both pools: the caller's code knows which database it is on, ours does not care.
 macro_rules! on_own_pool {

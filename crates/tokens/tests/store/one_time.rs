@@ -11,7 +11,7 @@ use gatepost_tokens::{
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::databases::{Database, Instance, on_both};
+use crate::databases::{Database, Instance, Instances as _, on_both};
 
 on_both!(
     of_64_callers_on_two_instances_one_wins,

@@ -8,7 +8,7 @@ use gatepost_tokens::{NewToken, Refresh, Refused, Rotation, SessionLimits};
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Instances as _, on_both};
 
 on_both!(
     of_64_callers_all_get_the_same_successor,

@@ -11,7 +11,7 @@ use gatepost_tokens::{
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::databases::{Database, Instance, NOON, on_both};
+use crate::databases::{Database, Instance, Instances as _, NOON, on_both};
 
 on_both!(
     a_revoked_user_is_out_everywhere_and_what_is_minted_after_is_good,

@@ -3,7 +3,7 @@
 use gatepost_storage::testing::ManualClock;
 use gatepost_tokens::{Keys, SecretError, TokenService, Tokens};
 
-use crate::databases::{Database, NOON, on_both};
+use crate::databases::{Database, Instances as _, NOON, on_both};
 
 on_both!(
     another_secret_is_refused_until_it_is_adopted,

@@ -2,7 +2,7 @@
 
 use gatepost_tokens::{EndReason, Grant, NewSession, Refused, Rotation, ServiceError};
 
-use crate::databases::{Database, Instance, on_both};
+use crate::databases::{Database, Instance, Instances as _, on_both};
 
 on_both!(
     a_user_sees_and_ends_own_sessions_only,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepost_tokens::{Grant, Rotation};
 
-use crate::databases::{Database, Instance, on_both};
+use crate::databases::{Database, Instance, Instances as _, on_both};
 
 on_both!(
     a_thief_is_found_out_within_two_refreshes,

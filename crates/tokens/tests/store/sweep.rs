@@ -2,7 +2,7 @@
 
 use gatepost_tokens::{Access, Activate, Refused, ServiceError};
 
-use crate::databases::{Database, on_both};
+use crate::databases::{Database, Instances as _, on_both};
 
 on_both!(
     tables_shrink_to_what_is_alive,

@@ -1,4 +1,4 @@
-//! A clock that stands still, for tests of everything above this crate.
+//! A clock that stands still.
 
 use std::sync::Arc;
 use std::time::Duration;
