@@ -1,5 +1,8 @@
 //! `gatepost tour` itself, as its user runs it.
 
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
 use serde_json::Value;
 
 use crate::support::{postgres, sqlite};
@@ -67,4 +70,32 @@ fn nothing_to_walk_through_is_exit_code_3() {
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+#[test]
+fn an_interrupted_tour_leaves_nothing_behind() {
+    let gatepost = sqlite().start();
+    for wait in [0, 40, 120, 300] {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut tour = gatepost
+            .command()
+            .env("TMPDIR", temporary.path())
+            .arg("tour")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Before its instance is started, while it starts, and while it is walked through.
+        std::thread::sleep(Duration::from_millis(100 + wait));
+        let id = tour.id().to_string();
+        assert!(
+            Command::new("sh")
+                .args(["-c", &format!("kill -INT {id}")])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert!(!tour.wait().unwrap().success());
+        let left: Vec<_> = std::fs::read_dir(temporary.path()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
 }

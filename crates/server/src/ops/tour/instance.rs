@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::traveller::random;
@@ -30,7 +31,7 @@ struct Running {
 
 impl Instance {
     /// Starts it and waits until it is ready; the error says why it is not.
-    pub(super) fn start() -> Result<Self, String> {
+    pub(super) fn start(stop: &CancellationToken) -> Result<Self, String> {
         let executable =
             std::env::current_exe().map_err(|e| format!("this program does not find itself: {e}"))?;
         let name = random().map_err(|unmet| unmet.came)?;
@@ -38,12 +39,12 @@ impl Instance {
         // Nobody else on this machine may read its secret.
         let made = DirBuilder::new().mode(0o700).create(&folder);
         made.map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-        Self::start_in(&executable, &folder).inspect_err(|_| {
+        Self::start_in(&executable, &folder, stop).inspect_err(|_| {
             let _ = fs::remove_dir_all(&folder);
         })
     }
 
-    fn start_in(executable: &Path, folder: &Path) -> Result<Self, String> {
+    fn start_in(executable: &Path, folder: &Path, stop: &CancellationToken) -> Result<Self, String> {
         let io = |e: std::io::Error| format!("cannot start {}: {e}", executable.display());
         // Found, let go and taken again: the program is told its port like everybody's, and the tour knows it.
         let port = TcpListener::bind("127.0.0.1:0")
@@ -69,7 +70,7 @@ impl Instance {
             child,
             folder: folder.to_owned(),
         };
-        running.wait(&base)?;
+        running.wait(&base, stop)?;
         let key = running.key(executable)?;
         Ok(Self {
             base,
@@ -98,7 +99,7 @@ impl Instance {
 }
 
 impl Running {
-    fn wait(&mut self, base: &str) -> Result<(), String> {
+    fn wait(&mut self, base: &str, stop: &CancellationToken) -> Result<(), String> {
         let client = Client::new(base);
         let began = Instant::now();
         loop {
@@ -107,6 +108,9 @@ impl Running {
                 .is_ok_and(|answer| answer.status == 200)
             {
                 return Ok(());
+            }
+            if stop.is_cancelled() {
+                return Err("interrupted".to_owned());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(format!(

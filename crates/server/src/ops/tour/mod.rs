@@ -21,6 +21,8 @@ use std::sync::Arc;
 use clap::Args;
 use instance::Instance;
 use report::Report;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use traveller::Traveller;
 
 /// Exit code: a step did not hold.
@@ -54,7 +56,12 @@ pub struct TourArgs {
 /// Exits 0 only if every step held, 1 if one did not, 2 for a URL that is none, 3 if there was no instance
 /// to walk through.
 pub async fn run(args: TourArgs, json: bool) -> ExitCode {
-    let place = match Place::find(args).await {
+    let stop = CancellationToken::new();
+    if let Err(why) = stop_on_signals(&stop) {
+        report::complain(&format!("signals cannot be heard: {why}"));
+        return ExitCode::from(UNREACHABLE);
+    }
+    let place = match Place::find(args, &stop).await {
         Ok(place) => Arc::new(place),
         Err((code, why)) => {
             report::complain(&why);
@@ -70,7 +77,7 @@ pub async fn run(args: TourArgs, json: bool) -> ExitCode {
     let held = tokio::select! {
         held = &mut walked => held.unwrap_or(false),
         // The instance is ended first: the step under way fails at once and the walk ends with it.
-        _ = tokio::signal::ctrl_c() => {
+        () = stop.cancelled() => {
             place.end();
             let _ = walked.await;
             false
@@ -84,6 +91,22 @@ pub async fn run(args: TourArgs, json: bool) -> ExitCode {
     }
 }
 
+/// A tour that is interrupted, at whatever moment, leaves no process and no folder behind.
+fn stop_on_signals(stop: &CancellationToken) -> std::io::Result<()> {
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        let (mut heard, stop) = (signal(kind)?, stop.clone());
+        tokio::spawn(async move {
+            heard.recv().await;
+            stop.cancel();
+        });
+    }
+    Ok(())
+}
+
 /// Where the journey goes.
 struct Place {
     base: String,
@@ -92,7 +115,7 @@ struct Place {
 }
 
 impl Place {
-    async fn find(args: TourArgs) -> Result<Self, (u8, String)> {
+    async fn find(args: TourArgs, stop: &CancellationToken) -> Result<Self, (u8, String)> {
         if let (Some(url), Some(key)) = (args.url, args.key) {
             let base = url.trim_end_matches('/').to_owned();
             if !(base.starts_with("http://") || base.starts_with("https://")) {
@@ -106,7 +129,8 @@ impl Place {
                 .map_err(|why| (UNREACHABLE, why))?;
             return Ok(Self { base, key, own: None });
         }
-        let started = tokio::task::spawn_blocking(Instance::start).await;
+        let stop = stop.clone();
+        let started = tokio::task::spawn_blocking(move || Instance::start(&stop)).await;
         let own = match started {
             Ok(own) => own.map_err(|why| (UNREACHABLE, why))?,
             Err(gone) => {
