@@ -6,7 +6,7 @@ use gatepost_storage::{Error, Set, Store, StoreOptions, blacklist};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-use crate::databases::Database;
+use crate::databases::{Database, Stores as _};
 
 async fn write(store: &Store, jti: &str) -> Result<bool, Error> {
     let jti = jti.to_owned();
