@@ -172,7 +172,7 @@ impl Welcome {
     }
 
     fn text(&self) -> String {
-        let (public, admin) = (&self.public, &self.admin);
+        let (public, admin, program) = (&self.public, &self.admin, program());
         let mut lines = vec![
             format!("Gatepost {} is ready.", env!("CARGO_PKG_VERSION")),
             String::new(),
@@ -199,9 +199,9 @@ impl Welcome {
                 lines.push(String::new());
             }
             None if self.needs_admin => {
-                lines.push(
-                    "To get into the console: `gatepost admin link` prints a one-time link.".to_owned(),
-                );
+                lines.push(format!(
+                    "To get into the console: `{program} admin link` prints a one-time link."
+                ));
                 lines.push(String::new());
             }
             None => {}
@@ -210,12 +210,31 @@ impl Welcome {
         lines.push(format!(
             "  register at {public}/register, read the letter, press its button, log in"
         ));
-        lines.push(
-            "  gatepost tour          walks the whole life of an account and prints each step".to_owned(),
-        );
-        lines.push("  gatepost --help        users, tokens, keys, mail, backup".to_owned());
+        lines.push(format!(
+            "  {program} tour      walks the whole life of an account and prints each step"
+        ));
+        lines.push(format!("  {program} --help    users, tokens, keys, mail, backup"));
         lines.push("Ctrl-C ends it in order.".to_owned());
         lines.join("\n")
+    }
+}
+
+/// How this program was called, so that what is printed can be typed: as short as it goes from here.
+fn program() -> String {
+    let called = std::env::args_os()
+        .next()
+        .map(std::path::PathBuf::from)
+        .unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = called
+        .strip_prefix(&here)
+        .unwrap_or(&called)
+        .display()
+        .to_string();
+    if shown.is_empty() {
+        "gatepost".to_owned()
+    } else {
+        shown
     }
 }
 
