@@ -84,7 +84,7 @@ async fn what_is_typed_wrong_is_told_beside_its_field(world: World) {
     browser
         .send("POST", "/login", Some("email=%FF".into()), &[])
         .await
-        .expect(422);
+        .expect(400);
     world.run_pending().await;
 }
 
