@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::{Extension, Router, middleware};
+use tower::ServiceBuilder;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -118,20 +119,23 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         timeout: REQUEST_TIMEOUT,
         https: app.config.http.public_url.is_https(),
     };
-    let mut router = router
-        .merge(pages(app, roles, side))
-        .fallback(layers::not_found)
-        .method_not_allowed_fallback(layers::method_not_allowed)
+    let cors =
+        (!app.config.http.cors_origins.is_empty()).then(|| layers::cors(&app.config.http.cors_origins));
+    // One stack, not one `.layer()` each: every one of those boxes all routes once more, to be cloned by each
+    // request.
+    let stack = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
+        .option_layer(cors)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(Extension(Document::new(&document)?))
         .layer(middleware::from_fn_with_state(
             app.clone(),
             pages_http::failure::as_page,
-        ))
-        .layer(Extension(Document::new(&document)?))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT));
-    if !app.config.http.cors_origins.is_empty() {
-        router = router.layer(layers::cors(&app.config.http.cors_origins));
-    }
+        ));
     Ok(router
-        .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
+        .merge(pages(app, roles, side))
+        .fallback(layers::not_found)
+        .method_not_allowed_fallback(layers::method_not_allowed)
+        .layer(stack)
         .with_state(app.clone()))
 }

@@ -19,14 +19,17 @@ struct Document {
 }
 
 /// Turns a problem document into a page, if the request was for one. Programs get the document.
-pub(crate) async fn as_page(State(app): State<App>, lang: Lang, request: Request, next: Next) -> Response {
-    let for_a_person = accepts_html(request.headers());
+pub(crate) async fn as_page(State(app): State<App>, request: Request, next: Next) -> Response {
+    if !accepts_html(request.headers()) {
+        return next.run(request).await;
+    }
+    let lang = Lang::of(request.uri(), request.headers());
     let response = next.run(request).await;
     let is_problem = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "application/problem+json");
-    if !for_a_person || !is_problem {
+    if !is_problem {
         return response;
     }
     let (status, retry_after) = (
