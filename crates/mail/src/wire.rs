@@ -131,6 +131,27 @@ impl WireError {
 }
 
 impl MailRequest {
+    /// A template and its data to one reader, and nothing else.
+    pub fn of_template(to: EmailAddress, name: &str, data: Map<String, Value>, locale: String) -> Self {
+        Self {
+            to,
+            cc: Vec::new(),
+            bcc: Vec::new(),
+            reply_to: None,
+            from: None,
+            subject: None,
+            content: Content::Template {
+                name: name.to_owned(),
+                data,
+            },
+            text: None,
+            headers: Vec::new(),
+            attachments: Vec::new(),
+            locale: Some(locale),
+            expires_at: None,
+        }
+    }
+
     /// Reads the body of `POST /api/mail`.
     ///
     /// ```

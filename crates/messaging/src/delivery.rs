@@ -127,6 +127,34 @@ impl Ack {
         Ok(won)
     }
 
+    /// The same for many messages at once, in a few statements however many they are; says of each whether
+    /// it was still its delivery's. All of one broker.
+    ///
+    /// # Errors
+    /// The database's, or a connection of another database.
+    pub async fn settle_all_in<'c>(
+        conn: impl Into<Conn<'c>>,
+        items: &[(Ack, Outcome)],
+    ) -> Result<Vec<bool>, Error> {
+        let Some((first, _)) = items.first() else {
+            return Ok(Vec::new());
+        };
+        let mut tx = first.0.ticket.join(conn.into())?;
+        let now = tx.now();
+        let verdicts = items.iter().map(|(ack, outcome)| {
+            let inner = &ack.0;
+            let verdict = decide(outcome, inner.facts, &inner.config, &inner.random, now);
+            (&inner.ticket, verdict)
+        });
+        let won = Ticket::settle_all_in(&mut tx, verdicts.collect()).await?;
+        for ((ack, outcome), won) in items.iter().zip(&won) {
+            if *won {
+                *ack.0.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+            }
+        }
+        Ok(won)
+    }
+
     /// Makes the lease end `by` from now at the earliest. Leases renew by themselves while a handler runs;
     /// this is for one that needs to be sure of more at once. False if the message is no longer this
     /// delivery's.

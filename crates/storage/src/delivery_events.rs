@@ -1,8 +1,10 @@
 //! `delivery_events`: the timeline of each letter.
 
+use serde::Serialize;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx};
+use crate::{Dialect, Error, Timestamp, Tx};
 
 /// Something that happened to a letter, once or several times in a row.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -52,6 +54,62 @@ pub async fn note(
             delivery_id
         )?;
     }
+    Ok(())
+}
+
+/// Something that happened to one of many letters.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewEvent<'a> {
+    /// Which letter.
+    #[serde(serialize_with = "uuid::serde::simple::serialize")]
+    pub id: Uuid,
+    /// What.
+    pub event: &'a str,
+    /// What the mail server said, or why.
+    pub detail: Option<&'a str>,
+}
+
+/// Adds to the timelines of many letters, one event each, as [`note`] does to one.
+pub async fn note_many(tx: &mut Tx<'_>, events: &[NewEvent<'_>]) -> Result<(), Error> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now();
+    if tx.dialect() == Dialect::Sqlite {
+        execute!(
+            tx,
+            "UPDATE {delivery_events} SET times = times + 1, last_at = $2 FROM json_each($1) AS r
+             WHERE delivery_id = unhex(r.value ->> 'id') AND event = r.value ->> 'event'
+               AND coalesce(detail, '') = coalesce(r.value ->> 'detail', '')
+               AND seq = (SELECT max(seq) FROM {delivery_events} AS l
+                          WHERE l.delivery_id = unhex(r.value ->> 'id'))",
+            Json(events),
+            now
+        )?;
+    }
+    let sql = sql! {
+        // What the statement before this counted has its like as the last one.
+        sqlite: "INSERT INTO {delivery_events} (delivery_id, seq, event, detail, at, last_at)
+             SELECT unhex(r.value ->> 'id'), coalesce(l.seq, 0) + 1, r.value ->> 'event', r.value ->> 'detail', $2, $3
+             FROM json_each($1) AS r LEFT JOIN {delivery_events} AS l
+               ON l.delivery_id = unhex(r.value ->> 'id')
+              AND l.seq = (SELECT max(seq) FROM {delivery_events} AS m
+                           WHERE m.delivery_id = unhex(r.value ->> 'id'))
+             WHERE l.seq IS NULL OR l.event <> r.value ->> 'event'
+                OR coalesce(l.detail, '') <> coalesce(r.value ->> 'detail', '')",
+        postgres: "WITH last AS MATERIALIZED (
+                 SELECT r.id, r.event, r.detail, l.seq,
+                        l.event = r.event AND coalesce(l.detail, '') = coalesce(r.detail, '') AS again
+                 FROM jsonb_to_recordset($1) AS r(id uuid, event text, detail text)
+                 LEFT JOIN LATERAL (SELECT seq, event, detail FROM {delivery_events} AS e
+                     WHERE e.delivery_id = r.id ORDER BY seq DESC LIMIT 1) AS l ON true),
+             counted AS (
+                 UPDATE {delivery_events} AS e SET times = e.times + 1, last_at = $2 FROM last
+                 WHERE last.again AND e.delivery_id = last.id AND e.seq = last.seq)
+             INSERT INTO {delivery_events} (delivery_id, seq, event, detail, at, last_at)
+             SELECT id, coalesce(seq, 0) + 1, event, detail, $2, $3 FROM last WHERE again IS NOT TRUE",
+    };
+    execute!(tx, sql, Json(events), now, now)?;
     Ok(())
 }
 

@@ -57,6 +57,7 @@ pub mod blacklist;
 pub mod dead_letters;
 pub mod dedupe_keys;
 pub mod deliveries;
+pub mod deliveries_many;
 pub mod delivery_events;
 pub mod generations;
 pub mod handled;

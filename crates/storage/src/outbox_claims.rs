@@ -274,6 +274,17 @@ fn micros<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, 
     serializer.serialize_i64(at.as_micros())
 }
 
+#[expect(clippy::ref_option, reason = "serde passes a reference")]
+pub(crate) fn micros_or_none<S: serde::Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.serialize_some(&at.as_micros()),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Puts messages back for later; those that were still ours.
 pub async fn again(tx: &mut Tx<'_>, items: &[Again]) -> Result<Vec<Uuid>, Error> {
     if items.is_empty() {

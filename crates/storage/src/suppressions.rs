@@ -1,5 +1,8 @@
 //! `suppressions`: addresses that nothing is sent to, by keyed hash.
 
+use sqlx::types::Json;
+
+use crate::outbox::hex;
 use crate::{Error, Timestamp, Tx};
 
 /// An address that is left alone.
@@ -42,6 +45,18 @@ pub async fn reason(tx: &mut Tx<'_>, hash: &[u8]) -> Result<Option<String>, Erro
         hash
     )?;
     Ok(row.map(|(reason,)| reason))
+}
+
+/// Those of `hashes` that are left alone, each with the reason.
+pub async fn among(tx: &mut Tx<'_>, hashes: &[[u8; 32]]) -> Result<Vec<(Vec<u8>, String)>, Error> {
+    let hashes: Vec<String> = hashes.iter().map(|bytes| hex(bytes)).collect();
+    let sql = sql! {
+        sqlite: "SELECT recipient_hash, reason FROM {suppressions} \
+             WHERE recipient_hash IN (SELECT unhex(value) FROM json_each($1))",
+        postgres: "SELECT recipient_hash, reason FROM {suppressions} \
+             WHERE recipient_hash IN (SELECT decode(h, 'hex') FROM jsonb_array_elements_text($1) AS h)",
+    };
+    fetch_all!(tx, (Vec<u8>, String), sql, Json(hashes))
 }
 
 /// Newest first.

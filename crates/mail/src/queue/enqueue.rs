@@ -14,7 +14,7 @@ use super::compose::compose;
 use super::settings::{ACCOUNT_LETTERS, MAIL_QUEUE};
 use super::{AccountIntent, MailError, Mailer};
 use crate::post::header_is_allowed;
-use crate::wire::{Content, MailRequest};
+use crate::wire::MailRequest;
 use crate::{EmailAddress, Letter, PostError, Sender};
 
 /// How long an idempotency key is remembered.
@@ -83,23 +83,10 @@ impl Mailer {
             }
             .into());
         };
-        let request = MailRequest {
-            to: to.clone(),
-            cc: Vec::new(),
-            bcc: Vec::new(),
-            reply_to: None,
-            from: options.from,
-            subject: None,
-            content: Content::Template {
-                name: L::TEMPLATE.to_owned(),
-                data,
-            },
-            text: None,
-            headers: options.headers,
-            attachments: Vec::new(),
-            locale: Some(locale.to_owned()),
-            expires_at: options.expires_at.map(Timestamp::as_micros),
-        };
+        let mut request = MailRequest::of_template(to.clone(), L::TEMPLATE, data, locale.to_owned());
+        request.from = options.from;
+        request.headers = options.headers;
+        request.expires_at = options.expires_at.map(Timestamp::as_micros);
         self.take(conn, &request, options.idempotency.as_ref()).await
     }
 

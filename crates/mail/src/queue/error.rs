@@ -40,6 +40,9 @@ pub enum MailError {
     /// The database.
     #[error(transparent)]
     Storage(#[from] gatepost_storage::Error),
+    /// What happened to the transaction that several letters shared.
+    #[error(transparent)]
+    Together(std::sync::Arc<MailError>),
 }
 
 impl MailError {
@@ -48,6 +51,7 @@ impl MailError {
         match self {
             Self::Storage(error) => error.is_transient(),
             Self::Queue(error) => error.is_transient(),
+            Self::Together(error) => error.is_transient(),
             _ => false,
         }
     }

@@ -4,6 +4,8 @@
 //! in the transaction that acknowledges the message. Whoever finds a letter after a crash reads from
 //! the ledger how far it had come.
 
+mod begin;
+mod clerk;
 #[cfg(feature = "testing")]
 mod fault;
 mod health;
@@ -12,10 +14,12 @@ mod schedule;
 mod send;
 mod settle;
 mod start;
+mod together;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use clerk::{Clerk, Steps};
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
 use gatepost_storage::{TxFuture, deliveries, delivery_events};
 use tokio_util::sync::CancellationToken;
@@ -45,11 +49,10 @@ pub struct Worker {
 /// What the handling of every letter needs. Cheap to clone.
 #[derive(Clone)]
 struct Desk {
-    mailer: Mailer,
+    clerk: Clerk,
+    steps: Arc<Steps>,
     transport: Transport,
-    accounts: Arc<dyn AccountLetters>,
     pause: Arc<Pause>,
-    health: WorkerHealth,
     #[cfg(feature = "testing")]
     fault: Option<FaultHook>,
 }
@@ -59,11 +62,14 @@ impl Mailer {
     pub fn worker(&self, broker: Broker, transport: Transport) -> Worker {
         let health = WorkerHealth::default();
         let desk = Desk {
-            mailer: self.clone(),
+            clerk: Clerk {
+                mailer: self.clone(),
+                accounts: Arc::new(NoAccountLetters),
+                health: health.clone(),
+            },
+            steps: Arc::new(Steps::new()),
             transport,
-            accounts: Arc::new(NoAccountLetters),
-            pause: Arc::new(Pause::new(health.clone())),
-            health,
+            pause: Arc::new(Pause::new(health)),
             #[cfg(feature = "testing")]
             fault: None,
         };
@@ -79,7 +85,7 @@ impl Mailer {
 impl Worker {
     /// Who makes account letters of intents.
     pub fn account_letters(mut self, accounts: Arc<dyn AccountLetters>) -> Self {
-        self.desk.accounts = accounts;
+        self.desk.clerk.accounts = accounts;
         self
     }
 
@@ -104,7 +110,7 @@ impl Worker {
 
     /// How it is doing, also once it runs.
     pub fn health(&self) -> WorkerHealth {
-        self.desk.health.clone()
+        self.desk.clerk.health.clone()
     }
 
     /// Sends letters until `stop`; then finishes the dialogues that were begun, and returns.
@@ -150,7 +156,7 @@ impl Worker {
 
 impl Desk {
     async fn handle(&self, delivery: gatepost_messaging::Delivery<Body>) -> Outcome {
-        let now = self.mailer.store().now();
+        let now = self.clerk.mailer.store().now();
         let expired = delivery.expires_at.is_some_and(|at| at <= now);
         // What has expired is only noted; for that no mail server is needed.
         let pass = match self.pause.enter(now) {

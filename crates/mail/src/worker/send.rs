@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatepost_messaging::{Ack, Outcome};
+use gatepost_storage::outbox::Held;
 use gatepost_storage::{Timestamp, deliveries};
 
 use super::pause::Pass;
@@ -42,8 +43,12 @@ impl Desk {
 
     /// Renders the letter and makes a message of it.
     fn letter(&self, job: &Job) -> Result<(Sender, Vec<u8>, Captured), MailError> {
-        let settings = self.mailer.settings();
-        let rendered = compose(self.mailer.templates(), &job.request, &settings.default_locale)?;
+        let settings = self.clerk.mailer.settings();
+        let rendered = compose(
+            self.clerk.mailer.templates(),
+            &job.request,
+            &settings.default_locale,
+        )?;
         let from = job.request.from.clone().unwrap_or_else(|| settings.from.clone());
         if !settings.may_be_from(&from.address) {
             return Err(MailError::SenderNotAllowed);
@@ -88,7 +93,7 @@ impl Desk {
             let until = self.note_dot(job).await;
             dot_noted = until.is_some();
             // The process may have slept since (a frozen container, a lid): then others may be sending it.
-            let now = self.mailer.store().now();
+            let now = self.clerk.mailer.store().now();
             until.is_some_and(|until| until > now + RENEW)
         });
         // Renewing never ends by itself; the dialogue is never cut off by it.
@@ -101,15 +106,9 @@ impl Desk {
 
     /// Notes the final dot, if there is time left on the lease; until when it is ours to send.
     async fn note_dot(&self, job: &Job) -> Option<Timestamp> {
-        let (id, lease) = (job.id, job.lease);
-        let noted = self.mailer.store().run_tx("note_dot", move |tx| {
-            let until = tx.now() + LEASE;
-            Box::pin(async move {
-                let won = deliveries::note_dot(tx, id, lease, until).await?;
-                Ok::<_, MailError>(won.then_some(until))
-            })
-        });
-        let noted = match noted.await {
+        let id = job.id;
+        let held = Held { id, lease: job.lease };
+        let noted = match self.steps.dot.ask(&self.clerk, held).await {
             Ok(noted) => noted,
             Err(error) => {
                 tracing::warn!(%id, %error, "the final dot could not be noted and was not sent");
@@ -127,7 +126,7 @@ impl Desk {
         let (id, lease) = (job.id, job.lease);
         loop {
             tokio::time::sleep(RENEW).await;
-            let renewed = self.mailer.store().run_tx("renew_letter", move |tx| {
+            let renewed = self.clerk.mailer.store().run_tx("renew_letter", move |tx| {
                 let until = tx.now() + LEASE;
                 Box::pin(deliveries::extend(tx, id, lease, until))
             });

@@ -1,12 +1,17 @@
 //! The end of a start: what the mail server said becomes what the ledger and the queue say.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_messaging::{Ack, Outcome};
-use gatepost_storage::deliveries::{self, Settled};
+use gatepost_storage::deliveries_many::{self, Ended, Sent};
+use gatepost_storage::delivery_events::NewEvent;
+use gatepost_storage::outbox::Held;
 use gatepost_storage::{Timestamp, Tx, delivery_events};
+use uuid::Uuid;
 
+use super::clerk::Clerk;
 use super::schedule::{jittered, next_attempt};
 use super::start::{Job, MAX_OPEN_DOTS};
 use super::{Desk, later};
@@ -47,7 +52,7 @@ pub(super) enum End {
 impl Desk {
     /// What a dialogue came to, and what it says about the server.
     pub(super) fn judge(&self, job: &Job, outcome: Result<Accepted, SendError>) -> End {
-        let now = self.mailer.store().now();
+        let now = self.clerk.mailer.store().now();
         let put_off = |why: String| {
             let next = next_attempt(now, job.attempts + 1, job.expires_at);
             End::Deferred {
@@ -113,7 +118,7 @@ impl Desk {
             self.reached(super::FaultPoint::Accepted, job.id).await;
         }
         let sent = matches!(end, End::Sent(_));
-        let note = Arc::new(Note {
+        let note = Note {
             id: job.id,
             message_id: job.message_id,
             lease: job.lease,
@@ -122,15 +127,10 @@ impl Desk {
             end,
             dot_answered: dot_noted,
             ack: ack.clone(),
-        });
+        };
         let mut tries = 0;
         loop {
-            let (desk, note) = (self.clone(), Arc::clone(&note));
-            let settled = self.mailer.store().run_tx("settle_letter", move |tx| {
-                let (desk, note) = (desk.clone(), Arc::clone(&note));
-                Box::pin(async move { desk.settle_in(tx, &note).await })
-            });
-            match settled.await {
+            match self.steps.settle.ask(&self.clerk, note.clone()).await {
                 Ok(outcome) => {
                     #[cfg(feature = "testing")]
                     if sent {
@@ -152,67 +152,28 @@ impl Desk {
         }
     }
 
-    async fn settle_in(&self, tx: &mut Tx<'_>, note: &Note) -> Result<Outcome, MailError> {
-        let Some(ending) = note.ending(tx.now()) else {
-            return self.sent_in(tx, note).await;
-        };
-        let settled = Settled {
-            state: ending.state,
-            counts: ending.counts,
-            fault: ending.event == "server_fault",
-            dot_answered: note.dot_answered && !ending.unanswered,
-            next_attempt_at: ending.next,
-            reply: Some(&ending.why),
-        };
-        if !deliveries::settle(tx, note.id, note.lease, &settled).await? {
-            // Somebody else took it over meanwhile and will say how it ends.
-            return Ok(Outcome::Later(
-                "the letter's lease was lost".to_owned(),
-                Duration::from_secs(1),
-            ));
-        }
-        delivery_events::note(tx, note.id, ending.event, Some(&ending.why)).await?;
-        note.ack.settle_in(tx, &ending.outcome).await?;
-        Ok(ending.outcome)
-    }
-
-    async fn sent_in(&self, tx: &mut Tx<'_>, note: &Note) -> Result<Outcome, MailError> {
-        let reply = note.masked(match &note.end {
-            End::Sent(accepted) => format!("{} {}", accepted.code, accepted.text),
-            _ => String::new(),
-        });
-        if deliveries::set_sent(tx, note.id, &reply).await? {
-            delivery_events::note(tx, note.id, "sent", Some(&reply)).await?;
-            if let Some(intent) = &note.intent {
-                self.accounts.sent(tx, intent, note.message_id).await?;
-            }
-        }
-        note.ack.done_in(tx).await?;
-        Ok(Outcome::Done)
-    }
-
     /// One line in the log, and the counts.
     fn report(&self, job: &Job, end: &End) {
         let (id, template, attempt) = (job.id, job.request.template(), job.attempts + 1);
         match end {
             End::Sent(_) => {
-                self.health.count("sent");
+                self.clerk.health.count("sent");
                 tracing::info!(%id, template, attempt, "a letter was sent");
             }
             End::Refused(_) | End::Unsendable(_) | End::Deferred { next: None, .. } => {
-                self.health.count("failed");
+                self.clerk.health.count("failed");
                 tracing::warn!(%id, template, attempt, "a letter failed");
             }
             End::Deferred { .. } => {
-                self.health.count("deferred");
+                self.clerk.health.count("deferred");
                 tracing::info!(%id, template, attempt, "a letter was put off");
             }
             End::Fault { .. } => {
-                self.health.count("server_fault");
+                self.clerk.health.count("server_fault");
                 tracing::warn!(%id, template, "the mail server is at fault; letters wait");
             }
             End::Unknown(_) => {
-                self.health.count("unknown");
+                self.clerk.health.count("unknown");
                 tracing::error!(%id, template, "no answer after the final dot for the second time; a person must decide");
             }
             End::HeldBack => {}
@@ -220,11 +181,68 @@ impl Desk {
     }
 }
 
+impl Clerk {
+    /// Writes down how starts ended, with what the queue is told of each.
+    pub(super) async fn settle_all(
+        &self,
+        tx: &mut Tx<'_>,
+        notes: &[Arc<Note>],
+    ) -> Result<Vec<Outcome>, MailError> {
+        let now = tx.now();
+        let endings: Vec<Option<Ending>> = notes.iter().map(|note| note.ending(now)).collect();
+        let (mut sent, mut ended) = (Vec::new(), Vec::new());
+        for (note, ending) in notes.iter().zip(&endings) {
+            match ending {
+                Some(ending) => ended.push(note.ended(ending)),
+                None => sent.push(note.sent()),
+            }
+        }
+        let mut won: HashSet<Uuid> = HashSet::new();
+        if !sent.is_empty() {
+            won.extend(deliveries_many::set_sent(tx, &sent).await?);
+        }
+        if !ended.is_empty() {
+            won.extend(deliveries_many::settle(tx, &ended).await?);
+        }
+        let said: HashMap<Uuid, &str> = sent.iter().map(|sent| (sent.id, sent.reply.as_str())).collect();
+        let (mut events, mut acks, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        for (note, ending) in notes.iter().zip(&endings) {
+            let won = won.contains(&note.id);
+            let (event, detail, outcome) = match ending {
+                None => ("sent", said.get(&note.id).copied(), Outcome::Done),
+                Some(ending) => (ending.event, Some(ending.why.as_str()), ending.outcome.clone()),
+            };
+            if won {
+                let id = note.id;
+                events.push(NewEvent { id, event, detail });
+            }
+            // Taken is taken, whoever noted it first. Of anything else, whoever took the letter over
+            // meanwhile will say how it ends.
+            if won || ending.is_none() {
+                acks.push((note.ack.clone(), outcome.clone()));
+                outcomes.push(outcome);
+            } else {
+                let wait = Duration::from_secs(1);
+                outcomes.push(Outcome::Later("the letter's lease was lost".to_owned(), wait));
+            }
+        }
+        delivery_events::note_many(tx, &events).await?;
+        for (note, ending) in notes.iter().zip(&endings) {
+            if let (None, Some(intent), true) = (ending, &note.intent, won.contains(&note.id)) {
+                self.accounts.sent(tx, intent, note.message_id).await?;
+            }
+        }
+        Ack::settle_all_in(tx, &acks).await?;
+        Ok(outcomes)
+    }
+}
+
 /// Everything that the transaction writes.
-struct Note {
-    id: uuid::Uuid,
-    message_id: uuid::Uuid,
-    lease: uuid::Uuid,
+#[derive(Clone)]
+pub(super) struct Note {
+    id: Uuid,
+    message_id: Uuid,
+    lease: Uuid,
     intent: Option<crate::queue::AccountIntent>,
     /// The address and its masked form: servers like to repeat it.
     masked: (String, String),
@@ -244,6 +262,29 @@ struct Ending {
 }
 
 impl Note {
+    fn sent(&self) -> Sent {
+        let reply = self.masked(match &self.end {
+            End::Sent(accepted) => format!("{} {}", accepted.code, accepted.text),
+            _ => String::new(),
+        });
+        Sent { id: self.id, reply }
+    }
+
+    fn ended(&self, ending: &Ending) -> Ended {
+        Ended {
+            held: Held {
+                id: self.id,
+                lease: self.lease,
+            },
+            state: ending.state,
+            counts: i64::from(ending.counts),
+            fault: i64::from(ending.event == "server_fault"),
+            dot_answered: i64::from(self.dot_answered && !ending.unanswered),
+            next_attempt_at: ending.next,
+            reply: ending.why.clone(),
+        }
+    }
+
     fn masked(&self, text: impl AsRef<str>) -> String {
         text.as_ref().replace(&self.masked.0, &self.masked.1)
     }

@@ -200,6 +200,20 @@ impl Ticket {
         }
     }
 
+    /// Settles many in the same transaction; says of each whether it was still ours.
+    pub(crate) async fn settle_all_in(
+        tx: &mut Tx<'_>,
+        tickets: Vec<(&Ticket, Verdict)>,
+    ) -> Result<Vec<bool>, Error> {
+        let mut rows = Vec::with_capacity(tickets.len());
+        for (ticket, verdict) in tickets {
+            match ticket {
+                Ticket::Embedded(ticket) => rows.push((ticket, verdict)),
+            }
+        }
+        embedded::Ticket::settle_all_in(tx, rows).await
+    }
+
     pub(crate) async fn settle(&self, verdict: Verdict) -> Result<bool, Error> {
         match self {
             Ticket::Embedded(ticket) => ticket.settle(verdict).await,

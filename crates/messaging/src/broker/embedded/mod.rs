@@ -8,6 +8,7 @@ mod leases;
 mod pump;
 mod settler;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -171,6 +172,29 @@ impl Ticket {
             handled::note(tx, &self.queue, &[self.held.id]).await?;
         }
         Ok(won)
+    }
+
+    /// The same for many, one statement for each kind of verdict.
+    pub(crate) async fn settle_all_in(
+        tx: &mut Tx<'_>,
+        tickets: Vec<(&Ticket, Verdict)>,
+    ) -> Result<Vec<bool>, Error> {
+        let mut work = Work::default();
+        let mut notes: HashMap<&str, Vec<Held>> = HashMap::new();
+        let mut asked = Vec::with_capacity(tickets.len());
+        for (ticket, verdict) in tickets {
+            asked.push(ticket.held.id);
+            if ticket.note && verdict == Verdict::Done {
+                notes.entry(&ticket.queue).or_default().push(ticket.held);
+            }
+            work.add(ticket.held, verdict);
+        }
+        let won: HashSet<uuid::Uuid> = work.run(tx).await?.into_iter().collect();
+        for (queue, held) in notes {
+            let ids = held.iter().map(|held| held.id).filter(|id| won.contains(id));
+            handled::note(tx, queue, &ids.collect::<Vec<_>>()).await?;
+        }
+        Ok(asked.into_iter().map(|id| won.contains(&id)).collect())
     }
 
     pub(crate) async fn extend(&self, by: Duration) -> Result<bool, Error> {

@@ -1,0 +1,315 @@
+//! Many starts in one transaction: what the ledger says of each letter, and what is noted.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gatepost_messaging::Outcome;
+use gatepost_storage::deliveries::{self, DeliveryRow, NewDelivery};
+use gatepost_storage::delivery_events::NewEvent;
+use gatepost_storage::{Tx, deliveries_many, delivery_events, new_id, suppressions};
+use uuid::Uuid;
+
+use super::LEASE;
+use super::clerk::Clerk;
+use super::start::{Asked, Facts, Job, MAX_OPEN_DOTS, MAX_OPEN_STARTS, Said, Start, busy};
+use crate::EmailAddress;
+use crate::queue::{AccountIntent, MailError, Resolution};
+use crate::wire::MailRequest;
+
+/// A letter that may go as far as its own row says.
+struct Ready<'a> {
+    nth: usize,
+    asked: &'a Asked,
+    row: DeliveryRow,
+    to: EmailAddress,
+    request: Arc<MailRequest>,
+    intent: Option<AccountIntent>,
+}
+
+enum Resolve<'a> {
+    Ready(Box<Ready<'a>>),
+    Settled(Start),
+}
+
+impl Clerk {
+    /// Starts what may go, all under one lease token, in a few statements however many they are.
+    pub(super) async fn start_all(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &[Arc<Asked>],
+    ) -> Result<Vec<Start>, MailError> {
+        let mut rows = self.rows(tx, asked).await?;
+        let mut starts: Vec<Option<Start>> = Vec::with_capacity(asked.len());
+        let mut ready: Vec<Ready<'_>> = Vec::with_capacity(asked.len());
+        for (nth, asked) in asked.iter().enumerate() {
+            // Without a row: a second copy of the same message came at the same moment.
+            let settled = match rows.remove(&asked.id) {
+                None => Some(busy()),
+                Some(row) => match self.may_go(tx, asked, &row).await? {
+                    Some(settled) => Some(settled),
+                    None => match self.resolve(tx, asked, row, nth).await? {
+                        Resolve::Ready(one) => {
+                            ready.push(*one);
+                            None
+                        }
+                        Resolve::Settled(settled) => Some(settled),
+                    },
+                },
+            };
+            starts.push(settled);
+        }
+        let ready = self.without_suppressed(tx, ready, &mut starts).await?;
+        if !ready.is_empty() {
+            self.note_starts(tx, ready, &mut starts).await?;
+        }
+        Ok(starts
+            .into_iter()
+            .map(|start| start.unwrap_or_else(busy))
+            .collect())
+    }
+
+    /// Whether the ledger lets the letter go; if not, what becomes of it.
+    async fn may_go(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &Asked,
+        row: &DeliveryRow,
+    ) -> Result<Option<Start>, MailError> {
+        let now = tx.now();
+        match row.state.as_str() {
+            "waiting" | "deferred" => {}
+            "sending" => {
+                if let Some(until) = row.lease_until.filter(|until| *until > now) {
+                    let wait = until.since(now) + Duration::from_millis(1);
+                    let outcome = Outcome::Later("somebody else is sending it".to_owned(), wait);
+                    return Ok(Some(Start::Settled(outcome)));
+                }
+                delivery_events::note(tx, row.id, "interrupted", None).await?;
+            }
+            // A dead letter that somebody put back on the queue: it begins anew.
+            "failed" | "unknown" => delivery_events::note(tx, row.id, "replayed", None).await?,
+            _ => {
+                // Sent, or ended for good: whatever comes after that is a copy.
+                asked.ack.done_in(tx).await?;
+                return Ok(Some(Start::Settled(Outcome::Done)));
+            }
+        }
+        if row.expires_at.is_some_and(|at| at <= now) {
+            let late = "it was too late to send it";
+            return Ok(Some(self.skip(tx, asked, row, "expired", late).await?));
+        }
+        if row.state == "sending" && row.open_dots >= MAX_OPEN_DOTS {
+            let why = "twice no answer was noted after the final dot";
+            return Ok(Some(give_up(tx, asked, row, "unknown", why).await?));
+        }
+        if row.state == "sending" && row.open_starts >= MAX_OPEN_STARTS {
+            let why = "five starts in a row came to no end";
+            return Ok(Some(give_up(tx, asked, row, "failed", why).await?));
+        }
+        Ok(None)
+    }
+
+    /// To whom it goes and what it says; an account letter is made now.
+    async fn resolve<'a>(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &'a Asked,
+        row: DeliveryRow,
+        nth: usize,
+    ) -> Result<Resolve<'a>, MailError> {
+        let intent = match &asked.said {
+            Said::Letter { to, request, .. } => {
+                return Ok(Resolve::Ready(Box::new(Ready {
+                    nth,
+                    asked,
+                    row,
+                    to: to.clone(),
+                    request: Arc::clone(request),
+                    intent: None,
+                })));
+            }
+            Said::Intent(intent) => intent,
+        };
+        if intent.replaces_older && deliveries::has_newer(tx, &row).await? {
+            let why = "it was asked for again";
+            return Ok(Resolve::Settled(
+                self.skip(tx, asked, &row, "superseded", why).await?,
+            ));
+        }
+        let resolved = match self.accounts.resolve(tx, intent, row.message_id).await? {
+            Resolution::Send(resolved) => resolved,
+            Resolution::Skip(why) => {
+                return Ok(Resolve::Settled(
+                    self.skip(tx, asked, &row, "cancelled", &why).await?,
+                ));
+            }
+        };
+        let serde_json::Value::Object(data) = resolved.data else {
+            let why = "its data is no object";
+            return Ok(Resolve::Settled(give_up(tx, asked, &row, "failed", why).await?));
+        };
+        let locale = resolved.locale.unwrap_or_else(|| intent.locale.clone());
+        let request = MailRequest::of_template(resolved.to.clone(), &intent.letter, data, locale);
+        Ok(Resolve::Ready(Box::new(Ready {
+            nth,
+            asked,
+            row,
+            to: resolved.to,
+            request: Arc::new(request),
+            intent: Some((**intent).clone()),
+        })))
+    }
+
+    /// Takes out who is left alone.
+    async fn without_suppressed<'a>(
+        &self,
+        tx: &mut Tx<'_>,
+        ready: Vec<Ready<'a>>,
+        starts: &mut [Option<Start>],
+    ) -> Result<Vec<Ready<'a>>, MailError> {
+        if ready.is_empty() {
+            return Ok(ready);
+        }
+        let sealer = self.mailer.sealer();
+        let hashes: Vec<Vec<[u8; 32]>> = ready.iter().map(|one| sealer.address_hashes(&one.to)).collect();
+        let left_alone: HashMap<Vec<u8>, String> = suppressions::among(tx, &hashes.concat())
+            .await?
+            .into_iter()
+            .collect();
+        let mut going = Vec::with_capacity(ready.len());
+        for (one, hashes) in ready.into_iter().zip(hashes) {
+            match hashes.iter().find_map(|hash| left_alone.get(hash.as_slice())) {
+                None => going.push(one),
+                Some(reason) => {
+                    let settled = self.skip(tx, one.asked, &one.row, "suppressed", reason).await?;
+                    starts[one.nth] = Some(settled);
+                }
+            }
+        }
+        Ok(going)
+    }
+
+    /// Notes the starts; whoever does not win its row leaves it to somebody else.
+    async fn note_starts(
+        &self,
+        tx: &mut Tx<'_>,
+        ready: Vec<Ready<'_>>,
+        starts: &mut [Option<Start>],
+    ) -> Result<(), MailError> {
+        for one in &ready {
+            if one.intent.is_some() && one.row.recipient.is_none() {
+                let hash = self.mailer.sealer().address_hash(&one.to);
+                deliveries::set_recipient(tx, one.row.id, &one.to.masked(), &hash).await?;
+            }
+        }
+        let (now, lease) = (tx.now(), new_id(tx.now()));
+        let ids: Vec<Uuid> = ready.iter().map(|one| one.row.id).collect();
+        let won: HashSet<Uuid> = deliveries_many::start(tx, &ids, lease, now + LEASE)
+            .await?
+            .into_iter()
+            .collect();
+        let first =
+            |one: &&Ready<'_>| won.contains(&one.row.id) && one.row.attempts == 0 && one.row.faults == 0;
+        let events: Vec<NewEvent<'_>> = ready
+            .iter()
+            .filter(first)
+            .map(|one| event(one.row.id, "sending"))
+            .collect();
+        delivery_events::note_many(tx, &events).await?;
+        for one in ready {
+            if !won.contains(&one.row.id) {
+                continue;
+            }
+            let anew = matches!(one.row.state.as_str(), "failed" | "unknown");
+            starts[one.nth] = Some(Start::Send(Box::new(Job {
+                id: one.row.id,
+                message_id: one.row.message_id,
+                lease,
+                to: one.to,
+                request: one.request,
+                intent: one.intent,
+                attempts: if anew { 0 } else { one.row.attempts },
+                open_dots: if anew { 0 } else { one.row.open_dots },
+                faults: one.row.faults,
+                started_at: now,
+                expires_at: one.row.expires_at,
+            })));
+        }
+        Ok(())
+    }
+
+    /// The ledger's rows; made now for mail that others put on the queue.
+    async fn rows(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &[Arc<Asked>],
+    ) -> Result<HashMap<Uuid, DeliveryRow>, MailError> {
+        let ids: Vec<Uuid> = asked.iter().map(|asked| asked.id).collect();
+        let by_id = |rows: Vec<DeliveryRow>| rows.into_iter().map(|row| (row.id, row));
+        let mut rows: HashMap<Uuid, DeliveryRow> = by_id(deliveries_many::get(tx, &ids).await?).collect();
+        let missing: Vec<&Arc<Asked>> = asked
+            .iter()
+            .filter(|asked| !rows.contains_key(&asked.id))
+            .collect();
+        if missing.is_empty() {
+            return Ok(rows);
+        }
+        let facts: Vec<Facts> = missing
+            .iter()
+            .map(|asked| asked.facts(self.mailer.sealer()))
+            .collect();
+        let new: Vec<NewDelivery<'_>> = missing
+            .iter()
+            .zip(&facts)
+            .map(|(asked, facts)| asked.new_delivery(facts))
+            .collect();
+        let made = deliveries_many::insert(tx, &new).await?;
+        let events: Vec<NewEvent<'_>> = made.iter().map(|id| event(*id, "queued")).collect();
+        delivery_events::note_many(tx, &events).await?;
+        let ids: Vec<Uuid> = missing.iter().map(|asked| asked.id).collect();
+        rows.extend(by_id(deliveries_many::get(tx, &ids).await?));
+        Ok(rows)
+    }
+
+    /// Ends a letter that needs no sending; its message is done.
+    async fn skip(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &Asked,
+        row: &DeliveryRow,
+        state: &str,
+        reason: &str,
+    ) -> Result<Start, MailError> {
+        if deliveries::end(tx, row.id, state, reason).await? {
+            delivery_events::note(tx, row.id, state, Some(reason)).await?;
+            self.health.count("skipped");
+        }
+        asked.ack.done_in(tx).await?;
+        Ok(Start::Settled(Outcome::Done))
+    }
+}
+
+/// Ends a letter for a person to decide: a dead letter.
+async fn give_up(
+    tx: &mut Tx<'_>,
+    asked: &Asked,
+    row: &DeliveryRow,
+    state: &str,
+    reason: &str,
+) -> Result<Start, MailError> {
+    if deliveries::end(tx, row.id, state, reason).await? {
+        delivery_events::note(tx, row.id, state, Some(reason)).await?;
+    }
+    let outcome = Outcome::Fail(format!("{state}: {reason}"));
+    asked.ack.settle_in(tx, &outcome).await?;
+    Ok(Start::Settled(outcome))
+}
+
+fn event(id: Uuid, event: &'static str) -> NewEvent<'static> {
+    NewEvent {
+        id,
+        event,
+        detail: None,
+    }
+}
