@@ -43,7 +43,6 @@ macro_rules! execute {
 }
 
 /// The first row, if there is one.
-#[allow(unused_macros, reason = "the tables choose which they need")]
 macro_rules! fetch_optional {
     ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         run_on!($tx, $sql, [$($bind),*], query_as::<$row>, fetch_optional)
@@ -51,7 +50,6 @@ macro_rules! fetch_optional {
 }
 
 /// The one row; none is an error.
-#[allow(unused_macros, reason = "the tables choose which they need")]
 macro_rules! fetch_one {
     ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         run_on!($tx, $sql, [$($bind),*], query_as::<$row>, fetch_one)
@@ -59,7 +57,6 @@ macro_rules! fetch_one {
 }
 
 /// All rows.
-#[allow(unused_macros, reason = "the tables choose which they need")]
 macro_rules! fetch_all {
     ($tx:expr, $row:ty, $sql:expr $(, $bind:expr)* $(,)?) => {
         run_on!($tx, $sql, [$($bind),*], query_as::<$row>, fetch_all)
