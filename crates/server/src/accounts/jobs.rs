@@ -8,8 +8,10 @@ use gatepost_storage::{Timestamp, new_id};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::email::Email;
 use crate::app::App;
-use crate::http::Problem;
+use crate::http::{Client, Problem};
+use crate::limits;
 
 /// The queue of jobs.
 pub(crate) const QUEUE: &str = "gatepost.accounts";
@@ -46,6 +48,23 @@ pub(crate) enum Wanted {
     ActivationAgain,
     /// A link to choose another password.
     PasswordReset,
+}
+
+/// Asks for a letter to an address, known or not: the same work for each, a row and a commit.
+pub(crate) async fn ask_for_letter(
+    app: &App,
+    client: Client,
+    email: &Email,
+    wanted: Wanted,
+) -> Result<(), Problem> {
+    limits::letter(app, client, email)?;
+    let job = Job {
+        email: email.address().clone(),
+        requested_at: app.now(),
+        wanted,
+    };
+    enqueue(app, &job).await?;
+    Ok(())
 }
 
 /// Puts a job in line: one row, one commit. Its id becomes the registration's and the user's.

@@ -6,11 +6,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::email::Email;
-use super::jobs::{self, Job, Wanted};
+use super::jobs::{self, Wanted};
 use super::register::Accepted;
 use crate::app::App;
 use crate::http::{Client, Json, Problem, ProblemDocument};
-use crate::limits;
 
 /// Whose letter.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,18 +27,6 @@ pub async fn resend(
     client: Client,
     Json(body): Json<ByEmail>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
-    ask(&app, client, &body.email).await?;
+    jobs::ask_for_letter(&app, client, &body.email, Wanted::ActivationAgain).await?;
     Ok(Accepted::answer())
-}
-
-/// The same work for every address: a row, a commit.
-pub async fn ask(app: &App, client: Client, email: &Email) -> Result<(), Problem> {
-    limits::letter(app, client, email)?;
-    let job = Job {
-        email: email.address().clone(),
-        requested_at: app.now(),
-        wanted: Wanted::ActivationAgain,
-    };
-    jobs::enqueue(app, &job).await?;
-    Ok(())
 }
