@@ -157,7 +157,8 @@ impl App {
         let broker = Broker::embedded(&store);
         broker.declare(&Topology::new().queue(jobs::QUEUE, work::queue))?;
         let limits = if config.limits_enabled {
-            Limits::memory(limits_key(&secret))
+            // A key of its own, so that what limits count by tells nothing about anything else.
+            Limits::memory(tokens.tokens().keys().derive("gatepost limits"))
         } else {
             Limits::off()
         };
@@ -273,16 +274,6 @@ async fn is_migrated(config: &Config, store: &Store) -> Result<bool, gatepost_st
     Ok(status
         .iter()
         .all(|migration| migration.state != MigrationState::Pending))
-}
-
-/// A key of its own, so that what limits count by tells nothing about anything else.
-fn limits_key(secret: &SecretString) -> [u8; 32] {
-    use hmac::{Hmac, KeyInit, Mac};
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-    let mut mac =
-        Hmac::<sha2::Sha256>::new_from_slice(secret.expose_secret().as_bytes()).expect("any length");
-    mac.update(b"gatepost limits");
-    mac.finalize().into_bytes().into()
 }
 
 /// The host of a URL: what the service is called.

@@ -12,6 +12,7 @@ pub mod cache;
 pub mod config;
 pub mod console;
 pub mod http;
+mod keyed;
 pub mod lifecycle;
 mod limits;
 pub mod logs;

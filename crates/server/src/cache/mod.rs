@@ -4,10 +4,11 @@ mod memory;
 
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use gatepost_tokens::DerivedKey;
+use hmac::Mac as _;
 
 use self::memory::{Key, Memory};
+use crate::keyed;
 
 /// How often something may be done: `burst` at once, then one every `every`.
 #[derive(Debug, Clone, Copy)]
@@ -27,65 +28,52 @@ pub struct Limited(pub Duration);
 
 /// Counts requests against rules.
 #[derive(Debug)]
-pub struct Limits {
-    backend: Backend,
-    key: [u8; 32],
-}
+pub struct Limits(Backend);
 
 // Closed on purpose: handlers see `Limits` and never learn which one it is.
 #[derive(Debug)]
 enum Backend {
     Off,
-    Memory(Memory),
+    Memory(DerivedKey, Memory),
 }
 
 impl Limits {
     /// Counts kept in this process. Whom they count is kept under a hash with `key`, so that a dump of the
     /// memory names nobody.
-    pub fn memory(key: [u8; 32]) -> Self {
-        Self {
-            backend: Backend::Memory(Memory::new()),
-            key,
-        }
+    pub fn memory(key: DerivedKey) -> Self {
+        Self(Backend::Memory(key, Memory::new()))
     }
 
     /// No limits (`limits.enabled = false`).
     pub fn off() -> Self {
-        Self {
-            backend: Backend::Off,
-            key: [0; 32],
-        }
+        Self(Backend::Off)
     }
 
     /// Count one more of `rule` for `whom` at `now_micros` (microseconds since the epoch).
     pub fn take(&self, rule: &Rule, whom: &[u8], now_micros: i64) -> Result<(), Limited> {
-        match &self.backend {
+        match &self.0 {
             Backend::Off => Ok(()),
-            Backend::Memory(memory) => memory
-                .take(self.hash(rule, whom), rule.burst, rule.every, now_micros)
+            Backend::Memory(key, memory) => memory
+                .take(counter(key, rule, whom), rule.burst, rule.every, now_micros)
                 .map_err(Limited),
         }
     }
 
     /// Forget what was counted: the right password makes good the wrong ones before it.
     pub fn forget(&self, rule: &Rule, whom: &[u8]) {
-        match &self.backend {
+        match &self.0 {
             Backend::Off => {}
-            Backend::Memory(memory) => memory.forget(self.hash(rule, whom)),
+            Backend::Memory(key, memory) => memory.forget(counter(key, rule, whom)),
         }
     }
+}
 
-    fn hash(&self, rule: &Rule, whom: &[u8]) -> Key {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("a key of any length");
-        mac.update(rule.name.as_bytes());
-        mac.update(&[0]);
-        mac.update(whom);
-        let full = mac.finalize().into_bytes();
-        let mut key = Key::default();
-        key.copy_from_slice(&full[..16]);
-        key
-    }
+/// Under what the count of `rule` for `whom` is kept.
+fn counter(key: &DerivedKey, rule: &Rule, whom: &[u8]) -> Key {
+    let full = keyed::mac(key.as_ref(), rule.name, whom).finalize().into_bytes();
+    let mut counter = Key::default();
+    counter.copy_from_slice(&full[..16]);
+    counter
 }
 
 #[cfg(test)]
@@ -94,7 +82,11 @@ mod tests {
 
     #[test]
     fn rules_count_apart_and_forgetting_starts_anew() {
-        let limits = Limits::memory([7; 32]);
+        let limits = Limits::memory(
+            gatepost_tokens::Keys::from_secret([7; 32])
+                .unwrap()
+                .derive("limits"),
+        );
         let one = Rule {
             name: "one",
             burst: 1,

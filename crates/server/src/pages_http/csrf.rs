@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use crate::app::App;
+use crate::keyed;
 
 /// Of one session of one kind: a keyed hash of its id, so that nothing has to be remembered.
 pub(crate) fn token(app: &App, kind: &str, session: &[u8]) -> String {
@@ -22,10 +23,5 @@ pub(crate) fn is_right(app: &App, kind: &str, session: &[u8], brought: &str) -> 
 
 fn mac(app: &App, kind: &str, session: &[u8]) -> Hmac<Sha256> {
     let key = app.tokens.tokens().keys().derive("gatepost forms");
-    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_ref()).expect("a key of any length");
-    mac.update(kind.as_bytes());
-    mac.update(&[0]);
-    mac.update(session);
-    mac
+    keyed::mac(key.as_ref(), kind, session)
 }
