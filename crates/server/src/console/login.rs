@@ -18,7 +18,7 @@ use crate::http::pages::view::Notice;
 use crate::http::pages::{Fault, Lang};
 use crate::http::{Client, Code, Form, Problem, Query};
 use crate::pages_http::cookie;
-use crate::pages_http::form::{Reader, fault};
+use crate::pages_http::form::{Credentials, fault};
 
 /// Passwords tried from one address.
 const BY_CLIENT: Rule = Rule {
@@ -32,15 +32,6 @@ const BY_ADMIN: Rule = Rule {
     burst: 50,
     every: Duration::from_secs(60),
 };
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub(super) struct Request {
-    #[serde(default)]
-    email: String,
-    #[serde(default)]
-    password: String,
-}
 
 /// What another page sent along.
 #[derive(Deserialize)]
@@ -68,21 +59,14 @@ pub(super) async fn submit(
     State(app): State<App>,
     lang: Lang,
     client: Client,
-    Form(request): Form<Request>,
+    Form(mut request): Form<Credentials>,
 ) -> Result<Response, Problem> {
-    let mut reader = Reader::default();
-    let (email, password) = (
-        reader.email(&request.email),
-        reader.password("password", request.password),
-    );
-    let (Some(email), Some(password)) = (email, password) else {
-        return Ok(shown(
-            &app,
-            lang,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            request.email,
-            reader.faults,
-        ));
+    let (email, password) = match request.read() {
+        Ok(valid) => valid,
+        Err(faults) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(shown(&app, lang, status, request.email, faults));
+        }
     };
     match log_in(&app, client, &email, &password).await {
         Ok(new) => {

@@ -8,21 +8,13 @@ use gatepost_tokens::Activate as Confirms;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::link::{Link, refused};
 use crate::accounts::activate;
 use crate::app::App;
-use crate::http::pages::view::{
-    Activate, Activated, ActivationWithdrawn, LinkKind, LinkRefusal, LinkRefused,
-};
+use crate::http::pages::view::{Activate, Activated, ActivationWithdrawn, LinkKind};
 use crate::http::pages::{Fault, Lang};
 use crate::http::token::RawToken;
 use crate::http::{Client, Code, Form, Problem, Query};
-
-/// What the link carries.
-#[derive(Deserialize)]
-pub(crate) struct Link {
-    #[serde(default)]
-    token: String,
-}
 
 /// What the form sends: which button was pressed. A script that submits it by itself presses none.
 #[derive(Deserialize)]
@@ -108,17 +100,4 @@ async fn shown(
         )),
         Err(problem) => refused(app, lang, LinkKind::Activate, problem),
     }
-}
-
-/// A link that does not work any more, as a page that says what to do; any other problem again.
-pub(super) fn refused(app: &App, lang: Lang, link: LinkKind, problem: Problem) -> Result<Response, Problem> {
-    let reason = match problem.code() {
-        Code::TokenExpired => LinkRefusal::Expired,
-        Code::TokenUsed => LinkRefusal::Used,
-        Code::TokenMalformed | Code::TokenRevoked | Code::TokenWrongPurpose => LinkRefusal::Unknown,
-        _ => return Err(problem),
-    };
-    Ok(app
-        .pages
-        .answer(problem.status(), &LinkRefused { link, reason }, lang, app.now()))
 }

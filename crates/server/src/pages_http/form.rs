@@ -1,9 +1,35 @@
 //! From what somebody typed to what is valid, with every fault beside its field.
 
+use serde::Deserialize;
+
 use crate::accounts::{Email, Password};
 use crate::app::App;
 use crate::http::pages::Fault;
 use crate::http::{Code, Problem};
+
+/// What a form sends that asks for an address and a password.
+#[derive(Deserialize)]
+pub(crate) struct Credentials {
+    #[serde(default)]
+    pub(crate) email: String,
+    #[serde(default)]
+    password: String,
+}
+
+impl Credentials {
+    /// Both, if both are valid. The password is taken out: no page shows it again.
+    pub(crate) fn read(&mut self) -> Result<(Email, Password), Vec<Fault>> {
+        let mut reader = Reader::default();
+        let (email, password) = (
+            reader.email(&self.email),
+            reader.password("password", std::mem::take(&mut self.password)),
+        );
+        match (email, password) {
+            (Some(email), Some(password)) => Ok((email, password)),
+            _ => Err(reader.faults),
+        }
+    }
+}
 
 /// Reads the fields of a form, and collects what is wrong with them.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::form::{Reader, fault};
+use super::form::{Credentials, fault};
 use super::visitor::{self, Visitor};
 use super::{account, cookie};
 use crate::app::App;
@@ -14,15 +14,6 @@ use crate::auth::login;
 use crate::http::pages::view::Login;
 use crate::http::pages::{Fault, Lang};
 use crate::http::{Client, Form, Problem, Query};
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub(crate) struct Request {
-    #[serde(default)]
-    email: String,
-    #[serde(default)]
-    password: String,
-}
 
 /// What another page sent along.
 #[derive(Deserialize)]
@@ -47,21 +38,14 @@ pub(crate) async fn submit(
     lang: Lang,
     client: Client,
     headers: HeaderMap,
-    Form(request): Form<Request>,
+    Form(mut request): Form<Credentials>,
 ) -> Result<Response, Problem> {
-    let mut reader = Reader::default();
-    let (email, password) = (
-        reader.email(&request.email),
-        reader.password("password", request.password),
-    );
-    let (Some(email), Some(password)) = (email, password) else {
-        return Ok(shown(
-            &app,
-            lang,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            request.email,
-            reader.faults,
-        ));
+    let (email, password) = match request.read() {
+        Ok(valid) => valid,
+        Err(faults) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(shown(&app, lang, status, request.email, faults));
+        }
     };
     let session = new_session(client, &headers);
     let grant = match login::log_in(&app, client, session, &email, &password).await {

@@ -16,6 +16,7 @@ pub(crate) mod failure;
 mod forgot_password;
 pub(crate) mod form;
 mod landing;
+mod link;
 mod login;
 pub(crate) mod origin;
 mod register;

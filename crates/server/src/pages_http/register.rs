@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use serde::Deserialize;
+use serde::Deserialize as _;
 use serde::de::IntoDeserializer;
 
-use super::form::{Reader, fault};
+use super::form::{Credentials, fault};
 use crate::accounts::profile::LocaleTag;
 use crate::accounts::register::{self, NewRegistration};
 use crate::app::App;
@@ -14,15 +14,6 @@ use crate::config::{MailTransport, Registration};
 use crate::http::pages::view::{CheckMail, CheckMailReason, Register};
 use crate::http::pages::{Fault, Lang};
 use crate::http::{Client, Code, Form, Problem};
-
-/// What the form sends.
-#[derive(Deserialize)]
-pub(crate) struct Request {
-    #[serde(default)]
-    email: String,
-    #[serde(default)]
-    password: String,
-}
 
 /// The form.
 pub(crate) async fn page(State(app): State<App>, lang: Lang) -> Result<Response, Problem> {
@@ -37,21 +28,14 @@ pub(crate) async fn submit(
     State(app): State<App>,
     lang: Lang,
     client: Client,
-    Form(request): Form<Request>,
+    Form(mut request): Form<Credentials>,
 ) -> Result<Response, Problem> {
-    let mut reader = Reader::default();
-    let (email, password) = (
-        reader.email(&request.email),
-        reader.password("password", request.password),
-    );
-    let (Some(email), Some(password)) = (email, password) else {
-        return Ok(shown(
-            &app,
-            lang,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            request.email,
-            reader.faults,
-        ));
+    let (email, password) = match request.read() {
+        Ok(valid) => valid,
+        Err(faults) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            return Ok(shown(&app, lang, status, request.email, faults));
+        }
     };
     let locale = LocaleTag::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(
         lang.as_str(),

@@ -5,21 +5,14 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::activate::refused;
 use super::form::{Reader, fault};
+use super::link::{Link, refused};
 use crate::accounts::reset;
 use crate::app::App;
 use crate::http::pages::view::{LinkKind, PasswordReset, ResetPassword};
 use crate::http::pages::{Fault, Lang};
 use crate::http::token::RawToken;
 use crate::http::{Client, Form, Problem, Query};
-
-/// What the link carries.
-#[derive(Deserialize)]
-pub(crate) struct Link {
-    #[serde(default)]
-    token: String,
-}
 
 /// What the form sends.
 #[derive(Deserialize)]
