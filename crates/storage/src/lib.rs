@@ -36,6 +36,7 @@ mod backend;
 mod clock;
 mod config;
 mod error;
+pub mod fault;
 mod ids;
 mod migrate;
 mod run;
