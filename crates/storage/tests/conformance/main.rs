@@ -9,6 +9,7 @@ mod databases;
 mod joined;
 mod migrations;
 mod outages;
+mod sql_functions;
 mod time;
 mod transactions;
 mod verify_answers;
