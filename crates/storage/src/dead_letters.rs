@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::outbox::{Headers, Held};
 use crate::outbox_claims::won;
-use crate::{Error, Timestamp, Tx};
+use crate::{Error, Timestamp, Tx, outbox_handed};
 
 /// One row of `dead_letters`.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -57,31 +57,44 @@ pub struct Burial {
     pub counted: i64,
 }
 
+/// Copies messages here. Their rows are locked by the copy, so that the deletion after it meets the same ones.
+macro_rules! copy {
+    (sqlite: $sqlite:literal, postgres: $postgres:literal) => {
+        sql! {
+            sqlite: concat!(
+                "INSERT INTO {dead_letters} (id, queue, kind, headers, content_type, body, priority, enqueued_at, \
+                 expires_at, dedupe_key, reason, detail, attempts, starts, died_at) \
+                 SELECT o.id, o.queue, o.kind, o.headers, o.content_type, o.body, o.priority, o.enqueued_at, \
+                 o.expires_at, o.dedupe_key, r.value ->> 'reason', r.value ->> 'detail', \
+                 o.attempts + (r.value ->> 'counted'), o.starts, $2 FROM json_each($1) AS r CROSS JOIN {outbox} AS o \
+                 WHERE o.id = unhex(r.value ->> 'id')", $sqlite, " \
+                 ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
+                 attempts = excluded.attempts, starts = excluded.starts, died_at = excluded.died_at"
+            ),
+            postgres: concat!(
+                "INSERT INTO {dead_letters} AS d (id, queue, kind, headers, content_type, body, priority, \
+                 enqueued_at, expires_at, dedupe_key, reason, detail, attempts, starts, died_at) \
+                 SELECT o.id, o.queue, o.kind, o.headers, o.content_type, o.body, o.priority, o.enqueued_at, \
+                 o.expires_at, o.dedupe_key, r.reason, r.detail, o.attempts + r.counted, o.starts, $2 \
+                 FROM {outbox} AS o JOIN jsonb_to_recordset($1) \
+                 AS r(id uuid, lease uuid, reason text, detail text, counted bigint) \
+                 ON o.id = r.id", $postgres, " FOR UPDATE OF o \
+                 ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
+                 attempts = excluded.attempts, starts = excluded.starts, died_at = excluded.died_at"
+            )
+        }
+    };
+}
+
 /// Moves claimed messages here; those that were still ours.
 pub async fn bury(tx: &mut Tx<'_>, burials: &[Burial]) -> Result<Vec<Uuid>, Error> {
     if burials.is_empty() {
         return Ok(Vec::new());
     }
     let now = tx.now();
-    // The rows are locked by the copy, so that the deletion after it meets the same ones.
-    let sql = sql! {
-        sqlite: "INSERT INTO {dead_letters} (id, queue, kind, headers, content_type, body, priority, enqueued_at, \
-             expires_at, dedupe_key, reason, detail, attempts, starts, died_at) \
-             SELECT o.id, o.queue, o.kind, o.headers, o.content_type, o.body, o.priority, o.enqueued_at, \
-             o.expires_at, o.dedupe_key, r.value ->> 'reason', r.value ->> 'detail', \
-             o.attempts + (r.value ->> 'counted'), o.starts, $2 FROM json_each($1) AS r CROSS JOIN {outbox} AS o \
-             WHERE o.id = unhex(r.value ->> 'id') AND o.lease = unhex(r.value ->> 'lease') \
-             ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
-             attempts = excluded.attempts, starts = excluded.starts, died_at = excluded.died_at",
-        postgres: "INSERT INTO {dead_letters} AS d (id, queue, kind, headers, content_type, body, priority, \
-             enqueued_at, expires_at, dedupe_key, reason, detail, attempts, starts, died_at) \
-             SELECT o.id, o.queue, o.kind, o.headers, o.content_type, o.body, o.priority, o.enqueued_at, \
-             o.expires_at, o.dedupe_key, r.reason, r.detail, o.attempts + r.counted, o.starts, $2 \
-             FROM {outbox} AS o JOIN jsonb_to_recordset($1) \
-             AS r(id uuid, lease uuid, reason text, detail text, counted bigint) \
-             ON o.id = r.id AND o.lease = r.lease FOR UPDATE OF o \
-             ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail, \
-             attempts = excluded.attempts, starts = excluded.starts, died_at = excluded.died_at",
+    let sql = copy! {
+        sqlite: " AND o.lease = unhex(r.value ->> 'lease')",
+        postgres: " AND o.lease = r.lease"
     };
     execute!(tx, sql, Json(burials), now)?;
     let delete = sql! {
@@ -92,6 +105,19 @@ pub async fn bury(tx: &mut Tx<'_>, burials: &[Burial]) -> Result<Vec<Uuid>, Erro
              WHERE o.id = r.id AND o.lease = r.lease RETURNING o.id",
     };
     won(tx, delete, burials).await
+}
+
+/// The same for messages that another broker gave us, in whosever hands their rows are; those whose rows were
+/// there. (`held.lease` is not looked at.)
+pub async fn bury_handed(tx: &mut Tx<'_>, burials: &[Burial]) -> Result<Vec<Uuid>, Error> {
+    if burials.is_empty() {
+        return Ok(Vec::new());
+    }
+    let now = tx.now();
+    let sql = copy! { sqlite: "", postgres: "" };
+    execute!(tx, sql, Json(burials), now)?;
+    let ids: Vec<Uuid> = burials.iter().map(|burial| burial.held.id).collect();
+    outbox_handed::end(tx, &ids).await
 }
 
 /// One dead letter.

@@ -67,6 +67,7 @@ pub mod keys;
 pub mod mail_keys;
 pub mod outbox;
 pub mod outbox_claims;
+pub mod outbox_handed;
 pub mod registrations;
 pub mod revocation_log;
 pub mod sessions;

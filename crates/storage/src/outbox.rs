@@ -74,6 +74,10 @@ pub struct OutboxRow {
     pub last_error: Option<String>,
     /// The publisher's key against saying it twice.
     pub dedupe_key: Option<String>,
+    /// Since when another broker has it; the row then waits for its end.
+    pub handed_at: Option<Timestamp>,
+    /// How often it was handed over since it last was tried.
+    pub handed_times: i64,
 }
 
 /// What a claimed message is known by: its id and the claim's token.
@@ -238,6 +242,8 @@ pub struct OutboxCount {
     pub delayed: i64,
     /// Is in somebody's hands.
     pub in_hand: i64,
+    /// Was handed over to another broker and has not ended.
+    pub handed: i64,
     /// When the oldest of them was published.
     pub oldest: Timestamp,
 }
@@ -249,8 +255,9 @@ pub async fn count(tx: &mut Tx<'_>) -> Result<Vec<OutboxCount>, Error> {
         tx,
         OutboxCount,
         "SELECT queue, count(*) FILTER (WHERE visible_at <= $1) AS ready, \
-         count(*) FILTER (WHERE visible_at > $1 AND lease IS NULL) AS delayed, \
+         count(*) FILTER (WHERE visible_at > $1 AND lease IS NULL AND handed_at IS NULL) AS delayed, \
          count(*) FILTER (WHERE visible_at > $1 AND lease IS NOT NULL) AS in_hand, \
+         count(handed_at) AS handed, \
          min(enqueued_at) AS oldest FROM {outbox} GROUP BY queue ORDER BY queue",
         now
     )
