@@ -53,7 +53,7 @@ pub use post::{Attachment, Post, PostError};
 pub use queue::{
     ACCOUNT_LETTERS, About, AccountIntent, AccountLetters, Delivery, DeliveryEvent, DeliveryWithTimeline,
     EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter, MAIL_QUEUE, MailError, MailSwept, Mailer,
-    MailerSettings, NoAccountLetters, Resolution, Resolved, Suppression,
+    MailerSettings, NoAccountLetters, Resolution, Resolved, Suppression, Suppressor,
 };
 pub use render::{Rendered, Templates};
 pub use seal::{SealError, Sealer};

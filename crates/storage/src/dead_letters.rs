@@ -149,19 +149,25 @@ pub async fn list(
     )
 }
 
+/// The header by which a message says when it was put back, in microseconds since the epoch: its handler can
+/// tell it from a copy that arrives late.
+pub const REPLAYED_AT: &str = "x-replayed-at";
+
 /// Puts a dead letter back on its queue under its id, tries counted from nothing; false if it is not here.
 pub async fn replay(tx: &mut Tx<'_>, queue: &str, id: Uuid) -> Result<bool, Error> {
     let now = tx.now();
     // Should its id wait there already, that copy stays and this one goes.
-    execute!(
-        tx,
-        "INSERT INTO {outbox} (id, queue, kind, headers, content_type, body, priority, enqueued_at, visible_at, \
-         expires_at, last_error, dedupe_key) SELECT id, queue, kind, headers, content_type, body, priority, $3, $3, \
-         expires_at, detail, dedupe_key FROM {dead_letters} WHERE id = $1 AND queue = $2 ON CONFLICT DO NOTHING",
-        id,
-        queue,
-        now
-    )?;
+    let sql = sql! {
+        sqlite: "INSERT INTO {outbox} (id, queue, kind, headers, content_type, body, priority, enqueued_at, \
+             visible_at, expires_at, last_error, dedupe_key) SELECT id, queue, kind, \
+             json_set(headers, '$.\"x-replayed-at\"', $4), content_type, body, priority, $3, $3, expires_at, detail, \
+             dedupe_key FROM {dead_letters} WHERE id = $1 AND queue = $2 ON CONFLICT DO NOTHING",
+        postgres: "INSERT INTO {outbox} (id, queue, kind, headers, content_type, body, priority, enqueued_at, \
+             visible_at, expires_at, last_error, dedupe_key) SELECT id, queue, kind, \
+             headers || jsonb_build_object('x-replayed-at', $4::text), content_type, body, priority, $3, $3, \
+             expires_at, detail, dedupe_key FROM {dead_letters} WHERE id = $1 AND queue = $2 ON CONFLICT DO NOTHING",
+    };
+    execute!(tx, sql, id, queue, now, now.as_micros().to_string())?;
     discard(tx, queue, id).await
 }
 

@@ -53,6 +53,18 @@ pub struct DeliveryRow {
     pub updated_at: Timestamp,
     /// When the mail server took it.
     pub sent_at: Option<Timestamp>,
+    /// Starts in all.
+    pub starts: i64,
+    /// Starts in all that noted the final dot.
+    pub dots: i64,
+    /// Copies that may exist besides the one that `sent` stands for, or from before it began anew.
+    pub twins: i64,
+    /// 1 if its message went to the dead letters when it ended.
+    pub dead: i64,
+    /// The delivery that repeats it.
+    pub resent_as: Option<Uuid>,
+    /// When it came back after it was sent.
+    pub bounced_at: Option<Timestamp>,
 }
 
 /// A letter that is asked for.
@@ -161,18 +173,22 @@ pub async fn has_newer(tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<bool, Error
 }
 
 /// Notes that a start is made and takes the lease. Wins if the letter waits, or if whoever was sending
-/// it let the lease run out. A letter that had ended as `failed` or `unknown` begins anew.
+/// it let the lease run out, and if nobody [paused](crate::mail_pauses) its template. A letter that had ended
+/// as `failed` or `unknown` begins anew.
 pub async fn start(tx: &mut Tx<'_>, id: Uuid, lease: Uuid, until: Timestamp) -> Result<bool, Error> {
     let now = tx.now();
     let rows = execute!(
         tx,
-        "UPDATE {deliveries} SET
+        "UPDATE {deliveries} AS d SET
+             starts = starts + 1, dead = 0,
+             twins = CASE WHEN state IN ('failed', 'unknown') THEN twins + open_dots ELSE twins END,
              attempts = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE attempts END,
              open_dots = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE open_dots END,
              open_starts = CASE WHEN state IN ('failed', 'unknown') THEN 1 ELSE open_starts + 1 END,
              state = 'sending', lease = $2, lease_until = $3, next_attempt_at = NULL, updated_at = $4
          WHERE id = $1 AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
-                            OR (state = 'sending' AND lease_until <= $5))",
+                            OR (state = 'sending' AND lease_until <= $5))
+           AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)",
         id,
         lease,
         until,
@@ -212,7 +228,7 @@ pub async fn note_dot(tx: &mut Tx<'_>, id: Uuid, lease: Uuid, until: Timestamp) 
     let now = tx.now();
     let rows = execute!(
         tx,
-        "UPDATE {deliveries} SET open_dots = open_dots + 1, lease_until = $3, updated_at = $4
+        "UPDATE {deliveries} SET open_dots = open_dots + 1, dots = dots + 1, lease_until = $3, updated_at = $4
          WHERE id = $1 AND lease = $2 AND state = 'sending' AND lease_until > $5",
         id,
         lease,
@@ -230,7 +246,8 @@ pub async fn set_sent(tx: &mut Tx<'_>, id: Uuid, reply: &str) -> Result<bool, Er
     let rows = execute!(
         tx,
         "UPDATE {deliveries} SET state = 'sent', sent_at = $3, reply = $2, lease = NULL, lease_until = NULL,
-             next_attempt_at = NULL, open_starts = 0, open_dots = 0, faults = 0, updated_at = $4
+             next_attempt_at = NULL, open_starts = 0, faults = 0, updated_at = $4,
+             twins = CASE WHEN open_dots > 1 THEN twins + open_dots - 1 ELSE twins END, open_dots = 0
          WHERE id = $1 AND state <> 'sent'",
         id,
         reply,

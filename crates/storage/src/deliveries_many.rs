@@ -74,20 +74,27 @@ pub async fn insert(tx: &mut Tx<'_>, new: &[NewDelivery<'_>]) -> Result<Vec<Uuid
     Ok(inserted.into_iter().map(|(id,)| id).collect())
 }
 
-/// Notes starts, all under one lease token; the ids that won.
+/// Notes starts, all under one lease token; the ids that won. Letters whose template is
+/// [paused](crate::mail_pauses) do not.
 pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp) -> Result<Vec<Uuid>, Error> {
     let now = tx.now();
     let sql = sql! {
-        sqlite: "UPDATE {deliveries} SET
+        sqlite: "UPDATE {deliveries} AS d SET
+                 starts = starts + 1, dead = 0,
+                 twins = CASE WHEN state IN ('failed', 'unknown') THEN twins + open_dots ELSE twins END,
                  attempts = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE attempts END,
                  open_dots = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE open_dots END,
                  open_starts = CASE WHEN state IN ('failed', 'unknown') THEN 1 ELSE open_starts + 1 END,
                  state = 'sending', lease = $2, lease_until = $3, next_attempt_at = NULL, updated_at = $4
              FROM json_each($1) AS r
-             WHERE {deliveries}.id = unhex(r.value)
+             WHERE d.id = unhex(r.value)
                AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
-                    OR (state = 'sending' AND lease_until <= $5)) RETURNING id",
+                    OR (state = 'sending' AND lease_until <= $5))
+               AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
+             RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET
+                 starts = starts + 1, dead = 0,
+                 twins = CASE WHEN state IN ('failed', 'unknown') THEN twins + open_dots ELSE twins END,
                  attempts = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE attempts END,
                  open_dots = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE open_dots END,
                  open_starts = CASE WHEN state IN ('failed', 'unknown') THEN 1 ELSE open_starts + 1 END,
@@ -95,7 +102,9 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
              FROM jsonb_array_elements_text($1) AS r(id)
              WHERE d.id = r.id::uuid
                AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
-                    OR (state = 'sending' AND lease_until <= $5)) RETURNING d.id",
+                    OR (state = 'sending' AND lease_until <= $5))
+               AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
+             RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(simple(ids)), lease, until, now, now)?;
     tx.count_rows(rows.len() as u64);
@@ -107,10 +116,11 @@ pub async fn note_dot(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Resul
     let now = tx.now();
     // No column that an index knows is touched: PostgreSQL then writes no index.
     let sql = sql! {
-        sqlite: "UPDATE {deliveries} SET open_dots = open_dots + 1, lease_until = $2 FROM json_each($1) AS r
+        sqlite: "UPDATE {deliveries} SET open_dots = open_dots + 1, dots = dots + 1, lease_until = $2
+             FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
                AND state = 'sending' AND lease_until > $3 RETURNING id",
-        postgres: "UPDATE {deliveries} AS d SET open_dots = d.open_dots + 1, lease_until = $2
+        postgres: "UPDATE {deliveries} AS d SET open_dots = d.open_dots + 1, dots = d.dots + 1, lease_until = $2
              FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid)
              WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending' AND d.lease_until > $3
              RETURNING d.id",
@@ -150,13 +160,13 @@ pub async fn set_sent(tx: &mut Tx<'_>, sent: &[Sent]) -> Result<Vec<Uuid>, Error
     let now = tx.now();
     let sql = sql! {
         sqlite: "UPDATE {deliveries} SET state = 'sent', sent_at = $2, reply = r.value ->> 'reply', lease = NULL,
-                 lease_until = NULL, next_attempt_at = NULL, open_starts = 0, open_dots = 0, faults = 0,
-                 updated_at = $3
+                 lease_until = NULL, next_attempt_at = NULL, open_starts = 0, faults = 0, updated_at = $3, open_dots = 0,
+                 twins = CASE WHEN open_dots > 1 THEN twins + open_dots - 1 ELSE twins END
              FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND state <> 'sent' RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET state = 'sent', sent_at = $2, reply = r.reply, lease = NULL,
-                 lease_until = NULL, next_attempt_at = NULL, open_starts = 0, open_dots = 0, faults = 0,
-                 updated_at = $3
+                 lease_until = NULL, next_attempt_at = NULL, open_starts = 0, faults = 0, updated_at = $3, open_dots = 0,
+                 twins = CASE WHEN open_dots > 1 THEN twins + open_dots - 1 ELSE twins END
              FROM jsonb_to_recordset($1) AS r(id uuid, reply text)
              WHERE d.id = r.id AND d.state <> 'sent' RETURNING d.id",
     };

@@ -63,17 +63,6 @@ pub struct InboxFilter {
     pub limit: u32,
 }
 
-/// An address that nothing is sent to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Suppression {
-    /// The address, masked.
-    pub to: String,
-    /// Why.
-    pub reason: String,
-    /// Since when.
-    pub created_at: Timestamp,
-}
-
 /// What a sweep deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct MailSwept {
@@ -83,6 +72,8 @@ pub struct MailSwept {
     pub inbox: u64,
     /// Idempotency keys.
     pub keys: u64,
+    /// Suppressions that ended by themselves.
+    pub suppressions: u64,
 }
 
 impl Mailer {
@@ -189,76 +180,29 @@ impl Mailer {
         Ok(row.map(|row| open_captured(self.sealer(), &row)).transpose()?)
     }
 
-    /// Sends nothing to an address any more; false if that was so already.
-    pub async fn suppress(&self, address: &EmailAddress, reason: &str) -> Result<bool, MailError> {
-        let (hash, masked, reason) = (
-            self.sealer().address_hash(address),
-            address.masked(),
-            reason.to_owned(),
-        );
-        let done = self.store().run_tx("suppress", move |tx| {
-            let (masked, reason) = (masked.clone(), reason.clone());
-            Box::pin(async move { suppressions::insert(tx, &hash, &masked, &reason).await })
-        });
-        Ok(done.await?)
-    }
-
-    /// Sends to an address again; false if nothing kept it from being sent to.
-    pub async fn unsuppress(&self, address: &EmailAddress) -> Result<bool, MailError> {
-        let hashes = self.sealer().address_hashes(address);
-        let done = self.store().run_tx("unsuppress", move |tx| {
-            let hashes = hashes.clone();
-            Box::pin(async move {
-                let mut any = false;
-                for hash in &hashes {
-                    any |= suppressions::delete(tx, hash).await?;
-                }
-                Ok::<_, gatepost_storage::Error>(any)
-            })
-        });
-        Ok(done.await?)
-    }
-
-    /// Addresses that nothing is sent to, newest first.
-    pub async fn suppressions(&self, limit_to: u32) -> Result<Vec<Suppression>, MailError> {
-        let limit = limit(limit_to);
-        let rows = self
-            .store()
-            .read("list_suppressions", move |tx| {
-                Box::pin(suppressions::list(tx, limit))
-            })
-            .await?;
-        let view = |row: suppressions::SuppressionRow| Suppression {
-            to: row.recipient,
-            reason: row.reason,
-            created_at: row.created_at,
-        };
-        Ok(rows.into_iter().map(view).collect())
-    }
-
     /// Deletes letters that ended before `before` (`retention.mail` ago), captured mail of that age, and
     /// idempotency keys whose day is over. In small transactions; safe to run anywhere, any time.
     pub async fn sweep(&self, before: Timestamp) -> Result<MailSwept, MailError> {
         let mut swept = MailSwept::default();
         loop {
-            let (deliveries, inbox, keys) = self
+            let turn = self
                 .store()
                 .run_tx("sweep_mail", move |tx| {
                     Box::pin(async move {
-                        let deliveries = deliveries::sweep(tx, before, SWEEP).await?;
-                        let inbox = inbox::sweep(tx, before, SWEEP).await?;
-                        Ok::<_, gatepost_storage::Error>((
-                            deliveries,
-                            inbox,
-                            mail_keys::sweep(tx, SWEEP).await?,
-                        ))
+                        Ok::<_, gatepost_storage::Error>(MailSwept {
+                            deliveries: deliveries::sweep(tx, before, SWEEP).await?,
+                            inbox: inbox::sweep(tx, before, SWEEP).await?,
+                            keys: mail_keys::sweep(tx, SWEEP).await?,
+                            suppressions: suppressions::sweep(tx, SWEEP).await?,
+                        })
                     })
                 })
                 .await?;
-            swept.deliveries += deliveries;
-            swept.inbox += inbox;
-            swept.keys += keys;
-            if deliveries + inbox + keys == 0 {
+            swept.deliveries += turn.deliveries;
+            swept.inbox += turn.inbox;
+            swept.keys += turn.keys;
+            swept.suppressions += turn.suppressions;
+            if turn == MailSwept::default() {
                 return Ok(swept);
             }
         }
@@ -295,6 +239,6 @@ impl Mailer {
     }
 }
 
-fn limit(asked: u32) -> i64 {
+pub(super) fn limit(asked: u32) -> i64 {
     i64::from(if asked == 0 { 50 } else { asked.min(MAX_LIMIT) })
 }

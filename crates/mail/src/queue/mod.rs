@@ -7,6 +7,7 @@ mod error;
 mod intent;
 mod mailer;
 mod settings;
+mod suppress;
 mod views;
 
 pub(crate) use body::{KIND_INTENT, KIND_LETTER, QueuedLetter};
@@ -14,6 +15,7 @@ pub(crate) use compose::compose;
 pub use enqueue::{EnqueueOptions, Enqueued, Idempotency};
 pub use error::MailError;
 pub use intent::{About, AccountIntent, AccountLetters, NoAccountLetters, Resolution, Resolved};
-pub use mailer::{InboxFilter, ListFilter, MailSwept, Mailer, Suppression};
+pub use mailer::{InboxFilter, ListFilter, MailSwept, Mailer};
 pub use settings::{ACCOUNT_LETTERS, MAIL_QUEUE, MailerSettings};
+pub use suppress::{Suppression, Suppressor};
 pub use views::{Delivery, DeliveryEvent, DeliveryWithTimeline};

@@ -36,13 +36,25 @@ pub struct Delivery {
     pub expires_at: Option<Timestamp>,
     /// When the mail server took it.
     pub sent_at: Option<Timestamp>,
+    /// How often somebody began to send it.
+    pub starts: i64,
+    /// How often the final dot was about to be sent: what was taken was taken after one of these.
+    pub dots: i64,
+    /// How many copies the reader may have, all with the same Message-ID: more than one only where no answer
+    /// came after a final dot.
+    pub possible_copies: i64,
+    /// The delivery that repeats it, if somebody asked for that.
+    pub resent_as: Option<Uuid>,
+    /// When it came back after it had been sent.
+    pub bounced_at: Option<Timestamp>,
 }
 
 /// Something that happened to a letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryEvent {
     /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `held_back`,
-    /// `replayed`, or the state it ended in.
+    /// `let_through` (to a suppressed address), `replayed`, `resent`, `copy_dropped`, `bounced`, `delayed`,
+    /// `complaint`, or the state it ended in.
     pub event: String,
     /// What the mail server said, or why.
     pub detail: Option<String>,
@@ -68,6 +80,8 @@ pub struct DeliveryWithTimeline {
 
 impl From<DeliveryRow> for Delivery {
     fn from(row: DeliveryRow) -> Self {
+        let taken = i64::from(row.sent_at.is_some());
+        let possible_copies = row.twins + taken.max(row.open_dots);
         Self {
             id: row.id,
             message_id: row.message_id,
@@ -82,6 +96,11 @@ impl From<DeliveryRow> for Delivery {
             next_attempt_at: row.next_attempt_at,
             expires_at: row.expires_at,
             sent_at: row.sent_at,
+            starts: row.starts,
+            dots: row.dots,
+            possible_copies,
+            resent_as: row.resent_as,
+            bounced_at: row.bounced_at,
         }
     }
 }

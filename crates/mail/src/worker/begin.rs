@@ -7,7 +7,7 @@ use std::time::Duration;
 use gatepost_messaging::Outcome;
 use gatepost_storage::deliveries::{self, DeliveryRow, NewDelivery};
 use gatepost_storage::delivery_events::NewEvent;
-use gatepost_storage::{Tx, deliveries_many, delivery_events, new_id, suppressions};
+use gatepost_storage::{Tx, deliveries_many, delivery_decisions, delivery_events, new_id, suppressions};
 use uuid::Uuid;
 
 use super::LEASE;
@@ -25,6 +25,8 @@ struct Ready<'a> {
     to: EmailAddress,
     request: Arc<MailRequest>,
     intent: Option<AccountIntent>,
+    /// Its reader is to be left alone; it goes all the same, being the day's account letter.
+    suppressed: bool,
 }
 
 enum Resolve<'a> {
@@ -85,15 +87,19 @@ impl Clerk {
                     let outcome = Outcome::Later("somebody else is sending it".to_owned(), wait);
                     return Ok(Some(Start::Settled(outcome)));
                 }
-                delivery_events::note(tx, row.id, "interrupted", None).await?;
+                let how = if row.open_dots > 0 {
+                    "after a final dot was noted: a copy may be on its way"
+                } else {
+                    "before the final dot"
+                };
+                delivery_events::note(tx, row.id, "interrupted", Some(how)).await?;
             }
             // A dead letter that somebody put back on the queue: it begins anew.
-            "failed" | "unknown" => delivery_events::note(tx, row.id, "replayed", None).await?,
-            _ => {
-                // Sent, or ended for good: whatever comes after that is a copy.
-                asked.ack.done_in(tx).await?;
-                return Ok(Some(Start::Settled(Outcome::Done)));
+            "failed" | "unknown" if asked.replayed_at.is_some_and(|at| at >= row.updated_at) => {
+                delivery_events::note(tx, row.id, "replayed", None).await?;
             }
+            // Sent, or ended for good: whatever comes after that is a copy.
+            _ => return self.drop_copy(tx, asked, row).await.map(Some),
         }
         if row.expires_at.is_some_and(|at| at <= now) {
             let late = "it was too late to send it";
@@ -108,6 +114,21 @@ impl Clerk {
             return Ok(Some(give_up(tx, asked, row, "failed", why).await?));
         }
         Ok(None)
+    }
+
+    /// A letter that has ended came again from the queue: a copy that was on its way meanwhile, or a message
+    /// whose acknowledgement was lost. It starts nothing; what belongs among the dead letters goes there.
+    async fn drop_copy(&self, tx: &mut Tx<'_>, asked: &Asked, row: &DeliveryRow) -> Result<Start, MailError> {
+        delivery_events::note(tx, row.id, "copy_dropped", None).await?;
+        self.health.count("duplicate");
+        let outcome = if row.dead == 1 {
+            let reply = row.reply.as_deref().unwrap_or_default();
+            Outcome::Fail(format!("{}: {reply}", row.state))
+        } else {
+            Outcome::Done
+        };
+        asked.ack.settle_in(tx, &outcome).await?;
+        Ok(Start::Settled(outcome))
     }
 
     /// To whom it goes and what it says; an account letter is made now.
@@ -127,6 +148,7 @@ impl Clerk {
                     to: to.clone(),
                     request: Arc::clone(request),
                     intent: None,
+                    suppressed: false,
                 })));
             }
             Said::Intent(intent) => intent,
@@ -158,33 +180,42 @@ impl Clerk {
             to: resolved.to,
             request: Arc::new(request),
             intent: Some((**intent).clone()),
+            suppressed: false,
         })))
     }
 
-    /// Takes out who is left alone.
+    /// Takes out who is left alone. One account letter a day goes to them all the same: without it nobody
+    /// gets in, and the address may be good again.
     async fn without_suppressed<'a>(
         &self,
         tx: &mut Tx<'_>,
         ready: Vec<Ready<'a>>,
         starts: &mut [Option<Start>],
     ) -> Result<Vec<Ready<'a>>, MailError> {
-        if ready.is_empty() {
-            return Ok(ready);
-        }
         let sealer = self.mailer.sealer();
         let hashes: Vec<Vec<[u8; 32]>> = ready.iter().map(|one| sealer.address_hashes(&one.to)).collect();
         let left_alone: HashMap<Vec<u8>, String> = suppressions::among(tx, &hashes.concat())
             .await?
             .into_iter()
+            .map(|row| (row.recipient_hash, row.reason))
             .collect();
         let mut going = Vec::with_capacity(ready.len());
-        for (one, hashes) in ready.into_iter().zip(hashes) {
-            match hashes.iter().find_map(|hash| left_alone.get(hash.as_slice())) {
-                None => going.push(one),
-                Some(reason) => {
-                    let settled = self.skip(tx, one.asked, &one.row, "suppressed", reason).await?;
-                    starts[one.nth] = Some(settled);
-                }
+        for (mut one, hashes) in ready.into_iter().zip(hashes) {
+            let held = hashes
+                .iter()
+                .find_map(|hash| left_alone.get_key_value(hash.as_slice()));
+            let Some((hash, reason)) = held else {
+                going.push(one);
+                continue;
+            };
+            let id = one.row.id;
+            if one.intent.is_some() && suppressions::let_through(tx, hash, id).await? {
+                delivery_events::note(tx, id, "let_through", Some(reason)).await?;
+                one.suppressed = true;
+                going.push(one);
+            } else {
+                let settled = self.skip(tx, one.asked, &one.row, "suppressed", reason).await?;
+                starts[one.nth] = Some(settled);
             }
         }
         Ok(going)
@@ -234,6 +265,7 @@ impl Clerk {
                 faults: one.row.faults,
                 started_at: now,
                 expires_at: one.row.expires_at,
+                suppressed: one.suppressed,
             })));
         }
         Ok(())
@@ -299,6 +331,7 @@ async fn give_up(
     reason: &str,
 ) -> Result<Start, MailError> {
     if deliveries::end(tx, row.id, state, reason).await? {
+        delivery_decisions::set_dead(tx, row.id).await?;
         delivery_events::note(tx, row.id, state, Some(reason)).await?;
     }
     let outcome = Outcome::Fail(format!("{state}: {reason}"));

@@ -18,7 +18,16 @@ struct Inner {
 }
 
 /// What [`WorkerHealth::count`] counts, in the order of its array.
-const OUTCOMES: [&str; 6] = ["sent", "deferred", "failed", "unknown", "server_fault", "skipped"];
+const OUTCOMES: [&str; 8] = [
+    "sent",
+    "deferred",
+    "failed",
+    "unknown",
+    "server_fault",
+    "skipped",
+    "duplicate",
+    "possible_twin",
+];
 
 impl WorkerHealth {
     /// Until when no letter is given to the mail server, because it is at fault; `None` if it is not.
@@ -38,7 +47,8 @@ impl WorkerHealth {
     }
 
     /// How often starts ended so, since this worker began: `sent`, `deferred`, `failed`, `unknown`,
-    /// `server_fault`, `skipped`.
+    /// `server_fault`, `skipped`. Besides, `duplicate` counts messages that came again and were dropped, and
+    /// `possible_twin` letters that were sent after an earlier start had passed the final dot with no answer.
     pub fn counts(&self) -> [(&'static str, u64); OUTCOMES.len()] {
         std::array::from_fn(|n| (OUTCOMES[n], self.0.counts[n].load(Ordering::Relaxed)))
     }

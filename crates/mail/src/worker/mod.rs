@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use clerk::{Clerk, Steps};
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
-use gatepost_storage::{TxFuture, deliveries, delivery_events};
+use gatepost_storage::{TxFuture, deliveries, delivery_decisions, delivery_events};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "testing")]
@@ -199,6 +199,7 @@ fn note_dead<'a>(tx: &'a mut gatepost_storage::Tx<'_>, dead: &'a DeadLetter) -> 
     Box::pin(async move {
         let reason = dead.reason.as_str();
         if deliveries::end_any(tx, dead.id, "failed", reason).await? {
+            delivery_decisions::set_dead(tx, dead.id).await?;
             delivery_events::note(tx, dead.id, "failed", Some(reason)).await?;
         }
         Ok(())

@@ -8,7 +8,7 @@ use gatepost_messaging::{Ack, Outcome};
 use gatepost_storage::deliveries_many::{self, Ended, Sent};
 use gatepost_storage::delivery_events::NewEvent;
 use gatepost_storage::outbox::Held;
-use gatepost_storage::{Timestamp, Tx, delivery_events};
+use gatepost_storage::{Timestamp, Tx, delivery_decisions, delivery_events};
 use uuid::Uuid;
 
 use super::clerk::Clerk;
@@ -124,6 +124,7 @@ impl Desk {
             lease: job.lease,
             intent: job.intent.clone(),
             masked: (job.to.to_string(), job.to.masked()),
+            suppressed: job.suppressed.then(|| job.to.clone()),
             end,
             dot_answered: dot_noted,
             ack: ack.clone(),
@@ -158,6 +159,9 @@ impl Desk {
         match end {
             End::Sent(_) => {
                 self.clerk.health.count("sent");
+                if job.open_dots > 0 {
+                    self.clerk.health.count("possible_twin");
+                }
                 tracing::info!(%id, template, attempt, "a letter was sent");
             }
             End::Refused(_) | End::Unsendable(_) | End::Deferred { next: None, .. } => {
@@ -228,8 +232,23 @@ impl Clerk {
         }
         delivery_events::note_many(tx, &events).await?;
         for (note, ending) in notes.iter().zip(&endings) {
-            if let (None, Some(intent), true) = (ending, &note.intent, won.contains(&note.id)) {
-                self.accounts.sent(tx, intent, note.message_id).await?;
+            if !won.contains(&note.id) {
+                continue;
+            }
+            match ending {
+                None => {
+                    if let Some(intent) = &note.intent {
+                        self.accounts.sent(tx, intent, note.message_id).await?;
+                    }
+                    if let Some(to) = &note.suppressed {
+                        self.mailer.clear_suppression_in(tx, to).await?;
+                    }
+                }
+                Some(ending) => {
+                    if matches!(ending.outcome, Outcome::Fail(_)) {
+                        delivery_decisions::set_dead(tx, note.id).await?;
+                    }
+                }
             }
         }
         Ack::settle_all_in(tx, &acks).await?;
@@ -246,6 +265,8 @@ pub(super) struct Note {
     intent: Option<crate::queue::AccountIntent>,
     /// The address and its masked form: servers like to repeat it.
     masked: (String, String),
+    /// Whom it went to although they are to be left alone.
+    suppressed: Option<crate::EmailAddress>,
     end: End,
     dot_answered: bool,
     ack: Ack,

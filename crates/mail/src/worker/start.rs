@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_messaging::{Ack, Body, Delivery as Message, Outcome};
+use gatepost_storage::dead_letters::REPLAYED_AT;
 use gatepost_storage::deliveries::{self, NewDelivery};
-use gatepost_storage::{Timestamp, delivery_events};
+use gatepost_storage::{Timestamp, delivery_decisions, delivery_events};
 use uuid::Uuid;
 
 use super::Desk;
@@ -54,6 +55,8 @@ pub(super) struct Job {
     pub(super) faults: i64,
     pub(super) started_at: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
+    /// Its reader is to be left alone; it goes all the same, being the day's account letter.
+    pub(super) suppressed: bool,
 }
 
 /// A message that was read and asks to be sent.
@@ -62,6 +65,8 @@ pub(super) struct Asked {
     pub(super) id: Uuid,
     pub(super) queue: String,
     pub(super) expires_at: Option<Timestamp>,
+    /// When somebody put it back on the queue, if it was a dead letter.
+    pub(super) replayed_at: Option<Timestamp>,
     pub(super) ack: Ack,
 }
 
@@ -134,6 +139,7 @@ impl Desk {
             id: message.id,
             queue: message.queue.clone(),
             expires_at: message.expires_at,
+            replayed_at: replayed_at(message),
             ack: message.ack(),
         };
         let started = if alone {
@@ -200,6 +206,7 @@ impl Desk {
                 let (ack, outcome, reason) = (ack.clone(), outcome.clone(), reason.clone());
                 Box::pin(async move {
                     if deliveries::end_any(tx, id, "failed", &reason).await? {
+                        delivery_decisions::set_dead(tx, id).await?;
                         delivery_events::note(tx, id, "failed", Some(&reason)).await?;
                     }
                     ack.settle_in(tx, &outcome).await?;
@@ -211,8 +218,16 @@ impl Desk {
     }
 }
 
-/// Somebody else has it, or has just taken it.
+fn replayed_at(message: &Message<Body>) -> Option<Timestamp> {
+    let micros = message.headers.get(REPLAYED_AT)?.parse().ok()?;
+    Some(Timestamp::from_micros(micros))
+}
+
+/// Somebody else has it, or has just taken it, or its template was paused at this moment.
 pub(super) fn busy() -> Start {
     let wait = Duration::from_secs(1);
-    Start::Settled(Outcome::Later("somebody else took it".to_owned(), wait))
+    Start::Settled(Outcome::Later(
+        "somebody else took it, or its template was paused".to_owned(),
+        wait,
+    ))
 }

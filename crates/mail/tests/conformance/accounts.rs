@@ -11,7 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::databases::{Database, on_both};
-use crate::rig::{Rig, address};
+use crate::rig::{Rig, address, message};
 
 on_both!(
     a_link_begins_to_live_when_it_is_sent,
@@ -20,7 +20,7 @@ on_both!(
     too_late_is_never_sent,
     what_is_no_longer_needed_is_not_sent,
     a_failing_hook_is_a_letter_not_noted,
-    nothing_is_sent_to_who_is_left_alone,
+    who_is_left_alone_gets_one_account_letter_a_day,
 );
 
 /// Mints `token-<message id>-<seconds>`.
@@ -210,15 +210,47 @@ async fn a_failing_hook_is_a_letter_not_noted(db: Database) {
     assert_eq!(accounts.sent.lock().unwrap().len(), 1);
 }
 
-async fn nothing_is_sent_to_who_is_left_alone(db: Database) {
+async fn who_is_left_alone_gets_one_account_letter_a_day(db: Database) {
     let (rig, _) = rig(db).await;
     assert!(rig.mailer.suppress(&address("ok"), "complained").await.unwrap());
-    let id = ask(&rig, "ok", DAY, true).await;
-    rig.work().await;
-    assert_eq!((rig.state(id).await.as_str(), rig.copies(id)), ("suppressed", 0));
+    assert!(
+        !rig.mailer
+            .suppress(&address("OK"), "complained again")
+            .await
+            .unwrap()
+    );
     assert_eq!(rig.mailer.suppressions(0).await.unwrap()[0].to, "o***@e***.com");
-    assert!(rig.mailer.unsuppress(&address("OK")).await.unwrap());
-    let id = ask(&rig, "ok", DAY, true).await;
+
+    let bulk = rig.enqueue(message("ok")).await;
     rig.work().await;
-    assert_eq!(rig.state(id).await, "sent");
+    assert_eq!(
+        (rig.state(bulk).await.as_str(), rig.copies(bulk)),
+        ("suppressed", 0)
+    );
+    // The letter that has the day's turn keeps it over its retries.
+    let first = ask(&rig, "ok", DAY, false).await;
+    rig.sink.set_up(false);
+    rig.work().await;
+    assert_eq!(rig.state(first).await, "deferred");
+    rig.sink.set_up(true);
+    rig.later(Duration::from_mins(2)).await;
+    assert_eq!((rig.state(first).await.as_str(), rig.copies(first)), ("sent", 1));
+    assert!(rig.events(first).await.contains(&"let_through".to_owned()));
+
+    let second = ask(&rig, "ok", DAY, false).await;
+    rig.later(Duration::from_hours(23)).await;
+    assert_eq!(rig.state(second).await, "suppressed");
+    let next_day = ask(&rig, "ok", DAY, false).await;
+    rig.later(Duration::from_hours(1)).await;
+    assert_eq!(rig.state(next_day).await, "sent");
+
+    // What a person said stays, whatever the mail server takes.
+    let bulk = rig.enqueue(message("ok")).await;
+    rig.work().await;
+    assert_eq!(rig.state(bulk).await, "suppressed");
+    assert!(rig.mailer.unsuppress(&address("OK")).await.unwrap());
+    assert!(!rig.mailer.unsuppress(&address("ok")).await.unwrap());
+    let bulk = rig.enqueue(message("ok")).await;
+    rig.work().await;
+    assert_eq!(rig.state(bulk).await, "sent");
 }

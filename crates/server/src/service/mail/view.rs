@@ -40,6 +40,18 @@ pub struct DeliveryView {
     /// When the mail server took it.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<Timestamp>,
+    /// How often somebody began to send it.
+    pub starts: i64,
+    /// How often the final dot was about to be sent: what was taken was taken after one of these.
+    pub dots: i64,
+    /// How many copies the reader may have, all with the same Message-ID: more than one only where no answer
+    /// came after a final dot.
+    pub possible_copies: i64,
+    /// The delivery that repeats it, if somebody asked for that.
+    pub resent_as: Option<String>,
+    /// When it came back after it had been sent.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub bounced_at: Option<Timestamp>,
 }
 
 impl From<Delivery> for DeliveryView {
@@ -58,6 +70,11 @@ impl From<Delivery> for DeliveryView {
             next_attempt_at: row.next_attempt_at,
             expires_at: row.expires_at,
             sent_at: row.sent_at,
+            starts: row.starts,
+            dots: row.dots,
+            possible_copies: row.possible_copies,
+            resent_as: row.resent_as.map(|id| id.to_string()),
+            bounced_at: row.bounced_at,
         }
     }
 }
@@ -65,8 +82,9 @@ impl From<Delivery> for DeliveryView {
 /// Something that happened to a letter, once or several times in a row.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EventView {
-    /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `replayed`, or the state
-    /// that it ended in.
+    /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `held_back`, `let_through`
+    /// (to a suppressed address), `replayed`, `resent`, `copy_dropped`, `bounced`, `delayed`, `complaint`, or the
+    /// state that it ended in.
     pub event: String,
     /// What the mail server said, or why.
     pub detail: Option<String>,
