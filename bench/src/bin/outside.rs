@@ -5,7 +5,6 @@
 //! `cargo build --release && cargo run --release -p gatepost-bench --bin outside -- start`
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -232,28 +231,23 @@ fn start(setup: &Setup) {
         millis(stats::percentile(&again, 1.0)),
         "ms",
     );
-    results.add("idle memory, resident", resident(gatepost.pid()), "MiB");
+    results.add("idle memory, resident", resident(&gatepost), "MiB");
     let client = gatepost.client();
     let reader = client.with_bearer(&gatepost.key(&["mail:read"]));
     Account::active(&client, &reader).login(&client);
     std::thread::sleep(Duration::from_secs(2));
     results.add(
         "memory after an account's registration and login",
-        resident(gatepost.pid()),
+        resident(&gatepost),
         "MiB",
     );
     results.keep();
 }
 
-/// `VmRSS` of a process, in MiB.
-fn resident(pid: u32) -> f64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
-    kib / 1024.0
+/// In MiB.
+#[expect(clippy::cast_precision_loss, reason = "megabytes, not 2^52")]
+fn resident(gatepost: &Instance) -> f64 {
+    gatepost.memory() as f64 / 1024.0 / 1024.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of requests")]

@@ -27,12 +27,17 @@ pub struct Answer {
 impl Client {
     /// A client of the instance at `base`, without credentials.
     pub fn new(base: &str) -> Self {
+        Self::patient(base, Duration::from_mins(1))
+    }
+
+    /// One that gives a question up after this time.
+    pub fn patient(base: &str, timeout: Duration) -> Self {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
-            .timeout_global(Some(Duration::from_mins(1)))
+            .timeout_global(Some(timeout))
             .build()
             .new_agent();
         Self {

@@ -14,8 +14,8 @@ use super::Client;
 
 /// How long a start may take on a machine that compiles beside it.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// One secret for all: instances over one database need the same.
-const SECRET: &str = "outside-secret-0123456789abcdefghijklmnopqrstuvwxyz";
+/// One secret for all: instances and programs over one database need the same.
+pub const SECRET: &str = "outside-secret-0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// What an instance is told.
 #[derive(Debug, Clone)]
@@ -23,6 +23,7 @@ pub struct Setup {
     executable: PathBuf,
     /// Dotted key and its value as TOML.
     settings: Vec<(String, String)>,
+    role: Option<String>,
 }
 
 /// A running instance; killed, and its folder deleted, when it is dropped.
@@ -31,6 +32,7 @@ pub struct Instance {
     executable: PathBuf,
     folder: TempDir,
     port: u16,
+    role: Option<String>,
     child: Option<Child>,
     starts: AtomicU32,
 }
@@ -41,6 +43,7 @@ impl Setup {
         Self {
             executable: executable.into(),
             settings: Vec::new(),
+            role: None,
         }
     }
 
@@ -73,30 +76,53 @@ impl Setup {
             .set("http.public_url", "\"http://gatepost.test\"")
     }
 
+    /// Only these roles, `api`, `worker`, `dispatcher`, with commas between; all without it.
+    #[must_use]
+    pub fn role(mut self, role: &str) -> Self {
+        self.role = Some(role.to_owned());
+        self
+    }
+
+    /// What a key was set to, as TOML text.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        let last = self.settings.iter().rfind(|(known, _)| known == key);
+        last.map(|(_, value)| value.as_str())
+    }
+
     /// Starts an instance and waits until it is ready.
     #[track_caller]
     pub fn start(&self) -> Instance {
+        let mut instance = self.prepare();
+        instance.restart();
+        instance
+    }
+
+    /// An instance with its folder and port that does not run yet.
+    #[track_caller]
+    pub fn prepare(&self) -> Instance {
         let folder = TempDir::with_prefix("gatepost-outside-").expect("a temporary folder");
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|l| l.local_addr())
             .expect("a free port")
             .port();
         let mut toml = format!("http.bind = \"127.0.0.1:{port}\"\ntokens.secret = \"{SECRET}\"\n");
-        for (key, value) in &self.settings {
-            toml.extend([key.as_str(), " = ", value.as_str(), "\n"]);
+        for (nth, (key, value)) in self.settings.iter().enumerate() {
+            // The last word about a key counts.
+            if !self.settings[nth + 1..].iter().any(|(later, _)| later == key) {
+                toml.extend([key.as_str(), " = ", value.as_str(), "\n"]);
+            }
         }
         fs::write(folder.path().join("gatepost.toml"), toml).expect("the folder takes a file");
         let executable = fs::canonicalize(&self.executable)
             .unwrap_or_else(|e| panic!("{}: {e}", self.executable.display()));
-        let mut instance = Instance {
+        Instance {
             executable,
             folder,
             port,
+            role: self.role.clone(),
             child: None,
             starts: AtomicU32::new(0),
-        };
-        instance.restart();
-        instance
+        }
     }
 }
 
@@ -130,44 +156,81 @@ impl Instance {
     /// answer.
     #[track_caller]
     pub fn restart(&mut self) -> Duration {
-        self.kill();
-        let words = self.folder.path().join(format!(
-            "words-{}.txt",
-            self.starts.fetch_add(1, Ordering::Relaxed)
-        ));
-        let out = File::create(&words).expect("the folder takes a file");
         let began = Instant::now();
-        let child = self
-            .command()
-            .arg("serve")
+        self.spawn();
+        loop {
+            if self.is_ready() {
+                return began.elapsed();
+            }
+            if let Some(status) = self.ended() {
+                panic!("it ended at its start with {status}: {}", self.said());
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "it is not ready after {PATIENCE:?}: {}",
+                self.said()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Starts it (again) over the same folder and does not wait for anything.
+    pub fn spawn(&mut self) {
+        self.kill();
+        self.starts.fetch_add(1, Ordering::Relaxed);
+        let out = File::create(self.words()).expect("the folder takes a file");
+        let mut command = self.command();
+        command.arg("serve");
+        if let Some(role) = &self.role {
+            command.args(["--role", role]);
+        }
+        let child = command
             .stdout(out.try_clone().expect("a file"))
             .stderr(out)
             .spawn()
             .expect("the executable starts");
         self.child = Some(child);
-        let client = self.client();
-        loop {
-            if client
-                .try_send("GET", "/readyz", None)
-                .is_ok_and(|answer| answer.status == 200)
-            {
-                return began.elapsed();
-            }
-            let ended = self
-                .child
-                .as_mut()
-                .and_then(|child| child.try_wait().ok().flatten());
-            let said = || fs::read_to_string(&words).unwrap_or_default();
-            if let Some(status) = ended {
-                panic!("it ended at its start with {status}: {}", said());
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "it is not ready after {PATIENCE:?}: {}",
-                said()
-            );
-            std::thread::sleep(Duration::from_millis(2));
-        }
+    }
+
+    /// Whether `/readyz` says so.
+    pub fn is_ready(&self) -> bool {
+        self.client()
+            .try_send("GET", "/readyz", None)
+            .is_ok_and(|answer| answer.status == 200)
+    }
+
+    /// How it ended, if it did by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child
+            .as_mut()
+            .and_then(|child| child.try_wait().ok().flatten())
+    }
+
+    /// What it wrote on its terminal since its last start.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.words()).unwrap_or_default()
+    }
+
+    fn words(&self) -> PathBuf {
+        let nth = self.starts.load(Ordering::Relaxed);
+        self.folder.path().join(format!("words-{nth}.txt"))
+    }
+
+    /// Memory that it holds (`VmRSS`), in bytes.
+    #[track_caller]
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kibibytes.expect("a process has a size") * 1024
+    }
+
+    /// Sends it a signal by name: `STOP`, `CONT`, `TERM`.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        super::signal(self.pid(), name);
     }
 
     /// SIGKILL, and waits until it is gone.
@@ -182,10 +245,7 @@ impl Instance {
     #[track_caller]
     pub fn terminate(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
-        let sent = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", child.id())])
-            .status();
-        assert!(sent.expect("a shell").success(), "the signal was sent");
+        super::signal(child.id(), "TERM");
         let began = Instant::now();
         loop {
             if let Some(status) = child.try_wait().expect("our own child can be waited for") {
