@@ -14,3 +14,13 @@ need_cargo_deny() {
     fi
     cargo install --quiet --locked --root "$tools" cargo-deny
 }
+
+# The Python services' own client, for the tests beside them.
+need_pika() {
+    export GATEPOST_TEST_PYTHON="${GATEPOST_TEST_PYTHON:-$tools/venv/bin/python}"
+    "$GATEPOST_TEST_PYTHON" -c 'import pika' 2>/dev/null && return
+    mkdir -p "$tools"
+    python3 -m venv "$tools/venv" || { echo "python3 with its module venv is needed (Debian: python3-venv)"; return 1; }
+    "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'pika==1.4.*' &&
+        "$GATEPOST_TEST_PYTHON" -c 'import pika'
+}

@@ -2,7 +2,7 @@
 //!
 //! [`outside`] starts the real executable in a folder of its own and drives it over HTTP, by signals and
 //! with a mail server that misbehaves on demand; the black-box tests (`crates/server/tests/outside`) and the
-//! measurements in `src/bin` share it. [`load`] presses on one route as hard as two cores can, [`stats`]
+//! measurements in `src/bin` share it. [`chaos`] kills all of it under load. [`load`] presses on one route as hard as two cores can, [`stats`]
 //! says what the figures mean, [`results`] keeps them.
 //!
 //! ```no_run
@@ -16,6 +16,7 @@
 //! that says what happened is their answer.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+pub mod chaos;
 pub mod load;
 pub mod outside;
 pub mod results;

@@ -6,6 +6,7 @@ mod instance;
 mod journey;
 mod postgres;
 mod python;
+mod rabbit;
 mod sink;
 mod wire;
 
@@ -15,6 +16,7 @@ pub use instance::{Instance, SECRET, Setup};
 pub use journey::{Account, PASSWORD, Pair, unknown_address};
 pub use postgres::Postgres;
 pub use python::Python;
+pub use rabbit::Rabbit;
 pub use sink::{Manner, Received, Sink};
 pub use wire::Wire;
 

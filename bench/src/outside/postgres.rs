@@ -56,7 +56,15 @@ impl Postgres {
         };
         let made = postgres
             .program("initdb")
-            .args(["-U", "gatepost", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "-D"])
+            .args([
+                "-U",
+                "gatepost",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "-D",
+            ])
             .arg(&data)
             .output()
             .expect("initdb runs");

@@ -55,10 +55,7 @@ impl Python {
 
     /// What it wrote so far.
     pub fn lines(&self) -> Vec<String> {
-        self.lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until it wrote this line.
@@ -73,6 +70,14 @@ impl Python {
             );
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Ends it, and gives all that it wrote.
+    pub fn stop(mut self) -> Vec<String> {
+        // One that has ended already is as good.
+        let _ = self.child.kill();
+        self.wait(Duration::from_secs(10));
+        self.lines()
     }
 
     /// Waits for its end; whether it came in time and was a good one.

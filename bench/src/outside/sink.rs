@@ -133,7 +133,9 @@ impl Sink {
         };
         let mut line = String::new();
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-        BufReader::new(stream).read_line(&mut line).is_ok_and(|read| read > 0)
+        BufReader::new(stream)
+            .read_line(&mut line)
+            .is_ok_and(|read| read > 0)
     }
 
     /// Everything so far.
@@ -317,7 +319,9 @@ mod tests {
         let sink = Sink::start();
         let mut stream = TcpStream::connect(("127.0.0.1", sink.port())).unwrap();
         stream
-            .write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nDATA\r\nMessage-ID: <1@a>\r\n\r\nhi\r\n.\r\n")
+            .write_all(
+                b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@c.d>\r\nDATA\r\nMessage-ID: <1@a>\r\n\r\nhi\r\n.\r\n",
+            )
             .unwrap();
         assert!(sink.wait_for(1, Duration::from_secs(5)));
         assert!(sink.answers());

@@ -2,10 +2,12 @@
 //! server that misbehaves. What holds here holds for a user.
 //!
 //! A few rounds by default; the acceptance runs ask for more:
-//! `GATEPOST_OUTSIDE_ROUNDS` (races, 3), `GATEPOST_OUTSIDE_KILLS` (5), `GATEPOST_OUTSIDE_OUTAGE` (seconds, 4).
+//! `GATEPOST_OUTSIDE_ROUNDS` (races, 3), `GATEPOST_OUTSIDE_KILLS` (5), `GATEPOST_OUTSIDE_OUTAGE` (seconds, 4),
+//! `GATEPOST_OUTSIDE_CHAOS` (seconds, 45).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod bad_input;
+mod chaos;
 mod crash;
 mod credentials;
 mod one_winner;
