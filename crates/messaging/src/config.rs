@@ -10,9 +10,50 @@ pub struct QueueConfig {
     pub(crate) retry: Retry,
     pub(crate) max_starts: u32,
     pub(crate) lease: Duration,
+    pub(crate) kind: QueueKind,
+    pub(crate) dead_letters: bool,
+}
+
+/// What RabbitMQ makes of a queue. The embedded broker has one kind, the rows of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum QueueKind {
+    /// Replicated, on disk.
+    #[default]
+    Quorum,
+    /// One copy, on disk.
+    Classic,
+    /// Durable and without any argument: whatever the virtual host makes of that.
+    Plain,
 }
 
 impl QueueConfig {
+    /// On RabbitMQ: a classic queue instead of a quorum queue. Cheaper, on one machine only.
+    #[must_use]
+    pub fn classic(mut self) -> Self {
+        self.kind = QueueKind::Classic;
+        self
+    }
+
+    /// On RabbitMQ: durable, and with no argument of ours at all, for a queue that other programs declare as
+    /// well: with any argument their plain declaration would be refused (406). Its type is then the virtual
+    /// host's default, and its dead letters and limits are a policy's. What stands beside it (retries, dead
+    /// letters) is ours all the same.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.kind = QueueKind::Plain;
+        self.dead_letters = false;
+        self
+    }
+
+    /// On RabbitMQ: what the broker itself gives up (a limit of deliveries, of length or of age) goes to
+    /// `<queue>.dead` as well. Quorum queues have it anyway: without it RabbitMQ 4 drops a message after 20
+    /// deliveries. What a consumer gives up goes there in any case.
+    #[must_use]
+    pub fn dead_letters(mut self) -> Self {
+        self.dead_letters = true;
+        self
+    }
+
     /// Delays and number of tries.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
@@ -36,7 +77,8 @@ impl QueueConfig {
     }
 
     /// How long a claimed message stays out of sight when its process has died: 12 s by default, at least
-    /// 1 s. Living processes renew theirs, so a handler may take longer.
+    /// 1 s. Living processes renew theirs, so a handler may take longer. RabbitMQ has no leases: it delivers
+    /// again when the connection is gone.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_secs(1));
@@ -50,6 +92,8 @@ impl Default for QueueConfig {
             retry: Retry::default(),
             max_starts: 5,
             lease: Duration::from_secs(12),
+            kind: QueueKind::default(),
+            dead_letters: false,
         }
     }
 }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
+#[cfg(feature = "store")]
 use gatepost_storage::{Store, Tx, TxFuture};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::broker::{Arrival, Source, Want};
+#[cfg(feature = "store")]
 use crate::queues::{DeadHook, DeadLetter};
 use crate::verdict::{Facts, Verdict};
 use crate::{Ack, Body, Broker, DeadReason, Delivery, Error, Message, Outcome, QueueConfig, Random};
@@ -22,7 +24,9 @@ pub struct Consumer {
     broker: Broker,
     prefetch: Option<usize>,
     concurrency: usize,
+    #[cfg(feature = "store")]
     once: Option<Store>,
+    #[cfg(feature = "store")]
     on_dead: Option<DeadHook>,
     until_idle: bool,
     shared: Shared,
@@ -57,7 +61,9 @@ impl Consumer {
             broker,
             prefetch: None,
             concurrency: 16,
+            #[cfg(feature = "store")]
             once: None,
+            #[cfg(feature = "store")]
             on_dead: None,
             until_idle: false,
             shared,
@@ -81,6 +87,7 @@ impl Consumer {
     /// Skips messages whose id was handled before, and notes those that are done, in `store`: for the
     /// embedded broker the one that it is on, so that both are one transaction. Notes are kept for
     /// [`Retention::handled`](crate::Retention::handled).
+    #[cfg(feature = "store")]
     pub fn once(mut self, store: &Store) -> Self {
         self.once = Some(store.clone());
         self
@@ -95,6 +102,7 @@ impl Consumer {
     /// Runs in the transaction in which this consumer makes a message a dead letter, whatever the reason;
     /// if it fails, the message is delivered again. Not for what a handler settled by
     /// [`Ack::settle_in`]: it has written what it wanted there.
+    #[cfg(feature = "store")]
     pub fn on_dead<H>(mut self, hook: H) -> Self
     where
         H: for<'a> Fn(&'a mut Tx<'_>, &'a DeadLetter) -> TxFuture<'a, (), Error> + Send + Sync + 'static,
@@ -120,7 +128,9 @@ impl Consumer {
             prefetch,
             refill: (prefetch / 4).min(prefetch - self.concurrency).max(1),
             until_idle: self.until_idle,
+            #[cfg(feature = "store")]
             once: self.once,
+            #[cfg(feature = "store")]
             on_dead: self.on_dead,
         };
         let slots = Arc::new(Semaphore::new(self.concurrency));

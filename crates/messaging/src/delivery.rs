@@ -4,13 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gatepost_storage::{Conn, Timestamp};
+#[cfg(feature = "store")]
+use gatepost_storage::Conn;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::Ticket;
 use crate::verdict::{Facts, Verdict, decide};
-use crate::{Error, Headers, Outcome, Priority, QueueConfig, Random};
+use crate::{Error, Headers, Outcome, Priority, QueueConfig, Random, Timestamp};
 
 /// A message in a handler's hands.
 #[derive(Debug)]
@@ -107,6 +108,7 @@ impl Ack {
     ///
     /// # Errors
     /// The database's, or a connection of another database.
+    #[cfg(feature = "store")]
     pub async fn done_in<'c>(&self, conn: impl Into<Conn<'c>>) -> Result<bool, Error> {
         self.settle_in(conn, &Outcome::Done).await
     }
@@ -116,6 +118,7 @@ impl Ack {
     ///
     /// # Errors
     /// The database's, or a connection of another database.
+    #[cfg(feature = "store")]
     pub async fn settle_in<'c>(&self, conn: impl Into<Conn<'c>>, outcome: &Outcome) -> Result<bool, Error> {
         let inner = &self.0;
         let mut tx = inner.ticket.join(conn.into())?;
@@ -132,6 +135,7 @@ impl Ack {
     ///
     /// # Errors
     /// The database's, or a connection of another database.
+    #[cfg(feature = "store")]
     pub async fn settle_all_in<'c>(
         conn: impl Into<Conn<'c>>,
         items: &[(Ack, Outcome)],

@@ -19,6 +19,9 @@ pub const MAX_SHORT: usize = 255;
 /// Largest body in bytes: 16 MiB, what RabbitMQ 4 takes by default, so that a broker can be switched.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
+/// The header that holds the W3C Trace Context.
+pub const TRACEPARENT: &str = "traceparent";
+
 /// What a message says, and in what form.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body {
@@ -178,6 +181,13 @@ impl Envelope {
         self
     }
 
+    /// Makes the message part of a trace: the W3C Trace Context `traceparent`, as it came with the request
+    /// that this message follows from. It travels as the header of that name.
+    #[must_use]
+    pub fn trace(self, traceparent: impl Into<String>) -> Self {
+        self.header(TRACEPARENT, traceparent)
+    }
+
     /// Sets the priority.
     #[must_use]
     pub fn priority(mut self, priority: Priority) -> Self {
@@ -212,6 +222,11 @@ impl Envelope {
     /// [`Error::Invalid`] or [`Error::TooLarge`].
     pub fn check(&self) -> Result<(), Error> {
         check_queue_name(&self.queue)?;
+        self.check_content()
+    }
+
+    /// The same but for the queue, for what a route sends elsewhere.
+    pub(crate) fn check_content(&self) -> Result<(), Error> {
         short("kind", &self.kind)?;
         short("content type", &self.body.content_type)?;
         if let Some(key) = &self.dedupe_key {

@@ -11,7 +11,9 @@
 //! * A message that kills its process is found out by its count of starts and put aside.
 //!
 //! With the feature `sqlite` or `postgres` (either brings both databases) there is the outbox and the
-//! embedded broker, which claims the outbox's rows on a lease. Without them there are the types alone.
+//! embedded broker, which claims the outbox's rows on a lease. With `rabbitmq` there is
+//! [`Broker::connect`](https://docs.rs/gatepost-messaging), which needs no database. Without any of them there
+//! are the types alone.
 //!
 #![cfg_attr(feature = "store", doc = "```")]
 #![cfg_attr(not(feature = "store"), doc = "```ignore")]
@@ -61,22 +63,33 @@
 //! ```
 
 mod config;
+mod drift;
 mod envelope;
 mod error;
+mod health;
 mod message;
 mod outcome;
 mod random;
 mod retry;
+mod route;
 mod topology;
 
 #[cfg(feature = "store")]
 mod batch;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
+#[cfg_attr(
+    not(feature = "store"),
+    allow(dead_code, reason = "until RabbitMQ's consumers use it")
+)]
 mod broker;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
+mod clock;
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod consume;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod delivery;
+#[cfg(feature = "rabbitmq")]
+mod ids;
 #[cfg(feature = "store")]
 mod publish;
 #[cfg(feature = "store")]
@@ -85,25 +98,32 @@ mod queues;
 pub mod testing;
 #[cfg(not(feature = "store"))]
 mod time;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod verdict;
 
 pub use config::{QueueConfig, Retention};
+pub use drift::{Difference, Drift};
 pub use envelope::{
-    Body, Envelope, Headers, MAX_BODY, MAX_QUEUE_NAME, MAX_SHORT, Priority, check_queue_name,
+    Body, Envelope, Headers, MAX_BODY, MAX_QUEUE_NAME, MAX_SHORT, Priority, TRACEPARENT, check_queue_name,
 };
-pub use error::Error;
+pub use error::{Error, PublishError};
+pub use health::BrokerHealth;
 pub use message::Message;
 pub use outcome::{DeadReason, Outcome, UnknownReason};
 pub use random::Random;
 pub use retry::Retry;
-pub use topology::Topology;
+pub use route::{Outgoing, Route};
+pub use topology::{Binding, ExchangeKind, Match, Topology};
 
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use broker::Broker;
-#[cfg(feature = "store")]
+#[cfg(feature = "rabbitmq")]
+pub use broker::RabbitSettings;
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
+pub use clock::Clock;
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use consume::Consumer;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use delivery::{Ack, Delivery};
 #[cfg(feature = "store")]
 pub use gatepost_storage::Timestamp;

@@ -1,8 +1,6 @@
 //! From what a handler answered to what happens to the message.
 
-use gatepost_storage::Timestamp;
-
-use crate::{DeadReason, Outcome, QueueConfig, Random};
+use crate::{DeadReason, Outcome, QueueConfig, Random, Timestamp};
 
 /// What happens to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -155,7 +155,7 @@ impl App {
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
         let mailer = mailer(&config, from, &site, &store, &sealer)?;
         let broker = Broker::embedded(&store);
-        broker.declare(&Topology::new().queue(jobs::QUEUE, work::queue))?;
+        broker.make_known(&Topology::new().queue(jobs::QUEUE, work::queue))?;
         let limits = if config.limits_enabled {
             // A key of its own, so that what limits count by tells nothing about anything else.
             Limits::memory(tokens.tokens().keys().derive("gatepost limits"))

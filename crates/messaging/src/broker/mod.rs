@@ -1,18 +1,30 @@
 //! The broker: where consumers get their messages from. Handlers cannot tell which one it is.
 
+#[cfg(feature = "store")]
 mod embedded;
+#[cfg(feature = "rabbitmq")]
+#[allow(dead_code, reason = "until RabbitMQ's consumers use it")]
+mod rabbitmq;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use gatepost_storage::{Conn, Store, Timestamp, Tx};
-use tokio::sync::OwnedSemaphorePermit;
+#[cfg(feature = "store")]
+use gatepost_storage::{Conn, Store, Tx};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+#[cfg(feature = "rabbitmq")]
+pub use self::rabbitmq::RabbitSettings;
 use crate::consume::{Consumer, Handler};
+#[cfg(feature = "store")]
 use crate::queues::DeadHook;
 use crate::verdict::Verdict;
-use crate::{Body, Delivery, Error, Headers, Message, Outcome, Priority, QueueConfig, Random, Topology};
+use crate::{
+    Body, BrokerHealth, Delivery, Drift, Envelope, Error, Headers, Message, Outcome, Outgoing, Priority,
+    PublishError, QueueConfig, Random, Route, Timestamp, Topology,
+};
 
 /// A message broker. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -24,16 +36,121 @@ pub struct Broker {
 
 #[derive(Clone, Debug)]
 enum Kind {
+    #[cfg(feature = "store")]
     Embedded(embedded::Embedded),
+    #[cfg(feature = "rabbitmq")]
+    Rabbit(rabbitmq::Rabbit),
 }
 
 impl Broker {
     /// The broker that is part of the database: consumers claim the outbox's rows on a lease.
+    #[cfg(feature = "store")]
     pub fn embedded(store: &Store) -> Self {
+        Self::of(Kind::Embedded(embedded::Embedded::new(store)))
+    }
+
+    /// A RabbitMQ that answers now: `amqp://user:password@host:5672/vhost`, or `amqps://`. See
+    /// [`RabbitSettings::new`]. What happens to the connection later is seen to as with
+    /// [`rabbitmq`](Self::rabbitmq).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for the URL; [`Error::Unreachable`] or [`Error::Refused`] if there is no first
+    /// connection.
+    #[cfg(feature = "rabbitmq")]
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::connect_with(RabbitSettings::new(url)?).await
+    }
+
+    /// The same with settings.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] or [`Error::Refused`] if there is no first connection.
+    #[cfg(feature = "rabbitmq")]
+    pub async fn connect_with(settings: RabbitSettings) -> Result<Self, Error> {
+        let rabbit = rabbitmq::Rabbit::new(settings);
+        rabbit.first_connection().await?;
+        Ok(Self::of(Kind::Rabbit(rabbit)))
+    }
+
+    /// A RabbitMQ, whether it can be reached now or not: connects in the background and comes back by itself,
+    /// for as long as a clone of this lives. [`health`](Self::health) says how it stands.
+    ///
+    /// Has to be called within a tokio runtime.
+    #[cfg(feature = "rabbitmq")]
+    pub fn rabbitmq(settings: RabbitSettings) -> Self {
+        Self::of(Kind::Rabbit(rabbitmq::Rabbit::new(settings)))
+    }
+
+    fn of(kind: Kind) -> Self {
         Self {
-            kind: Kind::Embedded(embedded::Embedded::new(store)),
+            kind,
             topology: Arc::default(),
             random: Random::system(),
+        }
+    }
+
+    /// Whether this is RabbitMQ, not the embedded broker.
+    pub fn is_rabbitmq(&self) -> bool {
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(_) => false,
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(_) => true,
+        }
+    }
+
+    /// How the broker stands now.
+    pub fn health(&self) -> BrokerHealth {
+        self.watch_health().borrow().clone()
+    }
+
+    /// How the broker stands, and every change of it.
+    pub fn watch_health(&self) -> watch::Receiver<BrokerHealth> {
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(embedded) => embedded.health(),
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => rabbit.health(),
+        }
+    }
+
+    /// Publishes a message and waits until the broker has it safe. The id that it was given.
+    ///
+    /// To publish as part of a transaction is the `Outbox`'s business.
+    ///
+    /// # Errors
+    /// [`PublishError`] says what became of it; [`PublishError::Unknown`] that it may have arrived.
+    pub async fn publish<M: Message>(&self, route: Route, message: &M) -> Result<Uuid, PublishError> {
+        let envelope = Envelope::message(route.key.as_str(), message)?;
+        self.publish_envelope(route, &envelope).await
+    }
+
+    /// The same with everything that travels with a message. The route decides where it goes: the envelope's
+    /// `queue` is not looked at. Calls at the same time share batches, so that many of these are far
+    /// cheaper than one after another.
+    ///
+    /// A dedupe key travels along; RabbitMQ itself compares none.
+    ///
+    /// # Errors
+    /// [`PublishError`] says what became of it; [`PublishError::Unknown`] that it may have arrived.
+    pub async fn publish_envelope(&self, route: Route, envelope: &Envelope) -> Result<Uuid, PublishError> {
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(embedded) => embedded.publish(&self.topology(), route, envelope).await,
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => rabbit.publish(route, envelope).await,
+        }
+    }
+
+    /// Publishes many, as fast as the broker confirms them; what became of each, in their order. How many may
+    /// be under way at a time is [`RabbitSettings::window`] times [`RabbitSettings::channels`]. Different
+    /// messages may arrive in another order.
+    pub async fn publish_batch(&self, batch: Vec<Outgoing>) -> Vec<Result<Uuid, PublishError>> {
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(embedded) => embedded.publish_batch(&self.topology(), batch).await,
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => rabbit.publish_batch(batch).await,
         }
     }
 
@@ -45,24 +162,46 @@ impl Broker {
     }
 
     /// How often an idle consumer looks without having been woken, in case a wake-up was lost. 1 s by
-    /// default.
+    /// default. RabbitMQ's consumers are told and never look.
     #[must_use]
     pub fn with_safety_poll(mut self, every: Duration) -> Self {
         match &mut self.kind {
+            #[cfg(feature = "store")]
             Kind::Embedded(embedded) => embedded.set_poll(every),
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(_) => {
+                let _ = every;
+            }
         }
         self
     }
 
-    /// Makes queues known. What is said of a queue here counts for consumers made afterwards, by every
-    /// clone of this broker.
+    /// Makes exchanges, queues and bindings known, and on RabbitMQ makes them stand. What is said of a queue
+    /// here counts for consumers made afterwards, by every clone of this broker.
+    ///
+    /// What stands already is looked at first and used as it is: nothing is ever changed or deleted. The answer
+    /// names each difference, which is logged as well. The embedded broker never differs.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a name that no broker takes; [`Error::Refused`] for a missing right;
+    /// [`Error::Unreachable`].
+    pub async fn declare(&self, topology: &Topology) -> Result<Drift, Error> {
+        self.make_known(topology)?;
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(_) => Ok(Drift::default()),
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => rabbit.declare(topology).await,
+        }
+    }
+
+    /// Makes a topology known to this broker and its clones without asking RabbitMQ for it: what is declared
+    /// when its consumer starts, or by `declare` once there is a connection.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a name that no broker takes.
-    pub fn declare(&self, topology: &Topology) -> Result<(), Error> {
-        for queue in topology.queues() {
-            crate::envelope::check_queue_name(queue)?;
-        }
+    pub fn make_known(&self, topology: &Topology) -> Result<(), Error> {
+        topology.check()?;
         self.topology
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -116,7 +255,10 @@ impl Broker {
     /// Starts to take messages.
     pub(crate) async fn open(&self, want: Want) -> Result<Source, Error> {
         match &self.kind {
+            #[cfg(feature = "store")]
             Kind::Embedded(embedded) => Ok(Source::Embedded(embedded.open(want).await?)),
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => Ok(Source::Rabbit(rabbit.open(want).await?)),
         }
     }
 }
@@ -132,7 +274,9 @@ pub(crate) struct Want {
     /// Ends by itself once there is nothing left to do now.
     pub(crate) until_idle: bool,
     /// Where handled ids are noted.
+    #[cfg(feature = "store")]
     pub(crate) once: Option<Store>,
+    #[cfg(feature = "store")]
     pub(crate) on_dead: Option<DeadHook>,
 }
 
@@ -157,84 +301,136 @@ pub(crate) struct Arrival {
 
 /// Where messages come out.
 pub(crate) enum Source {
+    #[cfg(feature = "store")]
     Embedded(embedded::Source),
+    #[cfg(feature = "rabbitmq")]
+    Rabbit(rabbitmq::Source),
 }
 
 impl Source {
     /// The next message; `None` once the broker gives no more. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Option<Arrival> {
         match self {
+            #[cfg(feature = "store")]
             Source::Embedded(source) => source.next().await,
+            #[cfg(feature = "rabbitmq")]
+            Source::Rabbit(source) => source.next().await,
         }
     }
 
     /// Takes no more, and gives what is on its way and was not handed over.
     pub(crate) async fn stop(&mut self) -> Vec<Arrival> {
         match self {
+            #[cfg(feature = "store")]
             Source::Embedded(source) => source.stop().await,
+            #[cfg(feature = "rabbitmq")]
+            Source::Rabbit(source) => source.stop().await,
         }
     }
 }
 
 /// The broker's side of one delivery.
 pub(crate) enum Ticket {
+    #[cfg(feature = "store")]
     Embedded(embedded::Ticket),
+    #[cfg(feature = "rabbitmq")]
+    #[allow(dead_code, reason = "until RabbitMQ's consumers use it")]
+    Rabbit(rabbitmq::Ticket),
 }
 
 impl Ticket {
     pub(crate) fn now(&self) -> Timestamp {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.now(),
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.now(),
         }
     }
 
+    #[cfg(feature = "store")]
     pub(crate) fn join<'c>(&self, conn: Conn<'c>) -> Result<Tx<'c>, Error> {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.join(conn),
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.join(conn),
         }
     }
 
+    #[cfg(feature = "store")]
     pub(crate) async fn settle_in(&self, tx: &mut Tx<'_>, verdict: Verdict) -> Result<bool, Error> {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.settle_in(tx, verdict).await,
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.settle_in(tx, verdict).await,
         }
     }
 
     /// Settles many in the same transaction; says of each whether it was still ours.
+    #[cfg(feature = "store")]
     pub(crate) async fn settle_all_in(
         tx: &mut Tx<'_>,
         tickets: Vec<(&Ticket, Verdict)>,
     ) -> Result<Vec<bool>, Error> {
-        let mut rows = Vec::with_capacity(tickets.len());
-        for (ticket, verdict) in tickets {
+        let mut won = vec![false; tickets.len()];
+        let (mut rows, mut places) = (
+            Vec::with_capacity(tickets.len()),
+            Vec::with_capacity(tickets.len()),
+        );
+        for (nth, (ticket, verdict)) in tickets.into_iter().enumerate() {
             match ticket {
-                Ticket::Embedded(ticket) => rows.push((ticket, verdict)),
+                Ticket::Embedded(ticket) => {
+                    rows.push((ticket, verdict));
+                    places.push(nth);
+                }
+                #[cfg(feature = "rabbitmq")]
+                Ticket::Rabbit(ticket) => won[nth] = ticket.settle_in(tx, verdict).await?,
             }
         }
-        embedded::Ticket::settle_all_in(tx, rows).await
+        if !rows.is_empty() {
+            let of_rows = embedded::Ticket::settle_all_in(tx, rows).await?;
+            for (nth, row) in places.into_iter().zip(of_rows) {
+                won[nth] = row;
+            }
+        }
+        Ok(won)
     }
 
     pub(crate) async fn settle(&self, verdict: Verdict) -> Result<bool, Error> {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.settle(verdict).await,
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.settle(verdict).await,
         }
     }
 
     pub(crate) async fn extend(&self, by: Duration) -> Result<bool, Error> {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.extend(by).await,
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.extend(by).await,
         }
     }
 
     pub(crate) fn lost(&self) -> CancellationToken {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.lost(),
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.lost(),
         }
     }
 
     pub(crate) fn let_go(&self) {
         match self {
+            #[cfg(feature = "store")]
             Ticket::Embedded(ticket) => ticket.let_go(),
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.let_go(),
         }
     }
 }

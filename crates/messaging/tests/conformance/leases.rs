@@ -133,7 +133,7 @@ async fn a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_no
     }
     let broker = world.broker();
     broker
-        .declare(&Topology::new().queue("notes", |q: QueueConfig| q.max_starts(5)))
+        .make_known(&Topology::new().queue("notes", |q: QueueConfig| q.max_starts(5)))
         .unwrap();
     let starts = Arc::new(AtomicU32::new(0));
     let hooked = Arc::new(AtomicU32::new(0));

@@ -24,7 +24,7 @@ fn ladder() -> Topology {
 async fn delays_grow_and_the_last_try_makes_a_dead_letter(world: World) {
     let id = world.publish(1).await;
     let broker = world.broker();
-    broker.declare(&ladder()).unwrap();
+    assert!(broker.declare(&ladder()).await.unwrap().is_empty());
     let (log, handler) = Log::new(|attempt| Outcome::Retry(format!("no. {attempt}")));
     let handler = std::sync::Arc::new(handler);
     for (tries, wait) in [(1, 5), (2, 60), (3, 60), (4, 0)] {
@@ -67,7 +67,7 @@ async fn a_delayed_message_waits_for_its_hour(world: World) {
 async fn a_pause_counts_as_no_try(world: World) {
     world.publish(1).await;
     let broker = world.broker();
-    broker.declare(&ladder()).unwrap();
+    assert!(broker.declare(&ladder()).await.unwrap().is_empty());
     let (log, handler) = Log::new(|_| Outcome::Later("the server is away".into(), Duration::from_secs(9)));
     let handler = std::sync::Arc::new(handler);
     for _ in 0..6 {
@@ -85,7 +85,7 @@ async fn a_pause_counts_as_no_try(world: World) {
 
 async fn a_running_consumer_wakes_when_the_hour_comes(world: World) {
     let broker = world.broker();
-    broker.declare(&ladder()).unwrap();
+    assert!(broker.declare(&ladder()).await.unwrap().is_empty());
     let (log, handler) = Log::new(|attempt| {
         if attempt < 3 {
             Outcome::Retry("no".into())

@@ -5,6 +5,7 @@
 //! serve a consumer: one claims, one renews leases, one settles what is finished, many rows at a time.
 
 mod leases;
+mod publish;
 mod pump;
 mod settler;
 
@@ -16,7 +17,7 @@ use gatepost_storage::dead_letters::{self, Burial};
 use gatepost_storage::outbox::Held;
 use gatepost_storage::outbox_claims::{self, Again};
 use gatepost_storage::{Conn, Store, Timestamp, Tx, handled};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,13 +26,14 @@ use self::pump::Pump;
 use self::settler::Settler;
 use super::{Arrival, Want};
 use crate::verdict::Verdict;
-use crate::{Error, TOPIC};
+use crate::{BrokerHealth, Error, Outbox, TOPIC};
 
 /// The embedded broker.
 #[derive(Clone, Debug)]
 pub(crate) struct Embedded {
     store: Store,
     poll: Duration,
+    outbox: Outbox,
 }
 
 impl Embedded {
@@ -39,7 +41,18 @@ impl Embedded {
         Self {
             store: store.clone(),
             poll: Duration::from_secs(1),
+            outbox: Outbox::new(store),
         }
+    }
+
+    /// As long as there is the database, there is the broker; whether there is, the database's own health says.
+    #[expect(clippy::unused_self, reason = "the other broker's needs it")]
+    pub(crate) fn health(&self) -> watch::Receiver<BrokerHealth> {
+        watch::channel(BrokerHealth {
+            connected: true,
+            ..BrokerHealth::default()
+        })
+        .1
     }
 
     pub(crate) fn set_poll(&mut self, every: Duration) {

@@ -1,0 +1,305 @@
+//! One channel that publishes, a batch at a time.
+//!
+//! A batch ends before the next one begins, so that what the broker gives back during a batch belongs to it and
+//! is known by its message id. lapin hands a returned message to whichever confirm comes next, on a busy channel
+//! that of another message. Several lanes side by side keep the broker busy while each waits for its batch.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Confirmation, ExchangeKind};
+use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::publisher::{Item, Parcel};
+use super::refusal::{self, unreachable};
+use super::supervised::{Generation, State, Supervised};
+use crate::{Error, PublishError};
+
+/// The queue of everything to publish, that all lanes take from.
+pub(super) type Items = Arc<Mutex<mpsc::Receiver<Item>>>;
+
+pub(super) struct Lane {
+    link: Supervised,
+    items: Items,
+    open: Option<Open>,
+}
+
+/// A channel that confirms.
+struct Open {
+    channel: Channel,
+    generation: Generation,
+    /// Exchanges that are there. To publish to one that is not closes the channel and takes along everything
+    /// that is under way on it, so each is asked for before its first message.
+    exchanges: HashSet<String>,
+}
+
+/// How a message's confirm came.
+enum Confirmed {
+    Ack,
+    Nack,
+    NotRequested,
+    Failed(Arc<Error>),
+}
+
+impl Lane {
+    pub(super) fn new(link: Supervised, items: Items) -> Self {
+        Self {
+            link,
+            items,
+            open: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let window = self.link.settings().window;
+        let mut batch = Vec::with_capacity(window);
+        loop {
+            if self.items.lock().await.recv_many(&mut batch, window).await == 0 {
+                return;
+            }
+            // An id that comes twice waits for the next batch: one of two could not be told from the other.
+            while !batch.is_empty() {
+                let mut ids = HashSet::with_capacity(batch.len());
+                let (now, later) = std::mem::take(&mut batch)
+                    .into_iter()
+                    .partition(|item: &Item| ids.insert(item.parcel.id));
+                self.publish(now).await;
+                batch = later;
+            }
+        }
+    }
+
+    /// Publishes a batch and tells everyone what became of theirs.
+    async fn publish(&mut self, batch: Vec<Item>) {
+        let (parcels, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|item| (item.parcel, item.answer)).unzip();
+        let outcomes = match self.ready().await {
+            Ok(()) => self.send(&parcels).await,
+            Err(error) => {
+                let error = Arc::new(error);
+                parcels
+                    .iter()
+                    .map(|_| Err(PublishError::NotSent(Arc::clone(&error))))
+                    .collect()
+            }
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            let _ = answer.send(outcome);
+        }
+    }
+
+    /// Waits, as long as the settings' patience goes, for a channel on a connection that takes messages.
+    async fn ready(&mut self) -> Result<(), Error> {
+        let patience = self.link.settings().patience;
+        let taking = self.link.up_and(|up| up.blocked.is_none());
+        let Ok(up) = tokio::time::timeout(patience, taking).await else {
+            return Err(why_not(&self.link.watch().borrow()));
+        };
+        let up = up?;
+        let usable = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.generation == up.generation && open.channel.status().connected());
+        if !usable {
+            self.open = None;
+            let channel = self.link.within(up.connection.create_channel()).await?;
+            self.link
+                .within(channel.confirm_select(ConfirmSelectOptions::default()))
+                .await?;
+            self.open = Some(Open {
+                channel,
+                generation: up.generation,
+                exchanges: HashSet::new(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, parcels: &[Parcel]) -> Vec<Result<(), PublishError>> {
+        let mut outcomes: Vec<Option<Result<(), PublishError>>> = self.missing_exchanges(parcels).await;
+        let Some(open) = &self.open else {
+            let error = Arc::new(unreachable("the channel was closed"));
+            let not_sent = || Err(PublishError::NotSent(Arc::clone(&error)));
+            return outcomes
+                .into_iter()
+                .map(|outcome| outcome.unwrap_or_else(not_sent))
+                .collect();
+        };
+        let mut confirms: FuturesUnordered<_> = parcels
+            .iter()
+            .enumerate()
+            .filter(|(nth, _)| outcomes[*nth].is_none())
+            .map(|(nth, parcel)| confirm(&open.channel, nth, parcel))
+            .collect();
+        let deadline = Instant::now() + self.link.settings().confirm_timeout;
+        let mut returned = HashSet::new();
+        let mut late = false;
+        let mut confirmed: Vec<Option<Confirmed>> = parcels.iter().map(|_| None).collect();
+        loop {
+            match tokio::time::timeout_at(deadline, confirms.next()).await {
+                Ok(Some((nth, how, back))) => {
+                    confirmed[nth] = Some(how);
+                    returned.extend(back);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    late = true;
+                    break;
+                }
+            }
+        }
+        drop(confirms);
+        for ((parcel, how), outcome) in parcels.iter().zip(confirmed).zip(&mut outcomes) {
+            if outcome.is_none() {
+                *outcome = Some(judge(parcel, how, &returned));
+            }
+        }
+        if late {
+            self.give_up();
+        }
+        let lost = Arc::new(unreachable("the confirm did not come in time"));
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(|| Err(PublishError::Unknown(Arc::clone(&lost)))))
+            .collect()
+    }
+
+    /// Leaves a channel whose confirms did not come, so that late ones meet nobody.
+    fn give_up(&mut self) {
+        if let Some(open) = self.open.take() {
+            tokio::spawn(async move {
+                let close = open.channel.close(200, "confirms did not come".into());
+                let _ = tokio::time::timeout(Duration::from_secs(30), close).await;
+            });
+        }
+    }
+
+    /// What can't be sent because its exchange is not there, and `None` for the rest.
+    async fn missing_exchanges(&mut self, parcels: &[Parcel]) -> Vec<Option<Result<(), PublishError>>> {
+        let mut missing = HashSet::new();
+        for parcel in parcels {
+            if let Some(open) = &mut self.open
+                && !parcel.exchange.is_empty()
+                && !open.exchanges.contains(&parcel.exchange)
+                && !missing.contains(&parcel.exchange)
+            {
+                match exists(&self.link, open.generation, &parcel.exchange).await {
+                    Ok(true) => {
+                        open.exchanges.insert(parcel.exchange.clone());
+                    }
+                    Ok(false) => {
+                        missing.insert(parcel.exchange.clone());
+                    }
+                    // Then what comes next fails as well, and says so.
+                    Err(error) => tracing::debug!(%error, "an exchange could not be asked for"),
+                }
+            }
+        }
+        parcels
+            .iter()
+            .map(|parcel| {
+                missing.contains(&parcel.exchange).then(|| {
+                    let error = Error::NoExchange(parcel.exchange.clone());
+                    Err(PublishError::NotSent(Arc::new(error)))
+                })
+            })
+            .collect()
+    }
+}
+
+/// Publishes one message and waits for its confirm. The first poll puts it into the connection's buffer, in the
+/// order in which they are polled.
+async fn confirm(channel: &Channel, nth: usize, parcel: &Parcel) -> (usize, Confirmed, Option<Uuid>) {
+    let (how, back) = match sent(channel, parcel).await {
+        Ok(Confirmation::Ack(back)) => (Confirmed::Ack, back),
+        Ok(Confirmation::Nack(back)) => (Confirmed::Nack, back),
+        Ok(Confirmation::NotRequested) => (Confirmed::NotRequested, None),
+        Err(error) => (Confirmed::Failed(Arc::new(refusal::classify(error))), None),
+    };
+    // Whose it is says only its id.
+    let back = back.and_then(|back| {
+        let id = back.properties.message_id().as_ref()?;
+        Uuid::try_parse(id.as_str()).ok()
+    });
+    (nth, how, back)
+}
+
+async fn sent(channel: &Channel, parcel: &Parcel) -> lapin::Result<Confirmation> {
+    let options = BasicPublishOptions {
+        mandatory: parcel.mandatory,
+        immediate: false,
+    };
+    let published = channel.basic_publish(
+        short(&parcel.exchange),
+        short(&parcel.key),
+        options,
+        &parcel.body,
+        parcel.properties.clone(),
+    );
+    published.await?.await
+}
+
+fn judge(parcel: &Parcel, how: Option<Confirmed>, returned: &HashSet<Uuid>) -> Result<(), PublishError> {
+    match how {
+        Some(Confirmed::Ack) if returned.contains(&parcel.id) => Err(PublishError::Returned),
+        Some(Confirmed::Ack) => Ok(()),
+        Some(Confirmed::Nack) => Err(PublishError::Nacked),
+        Some(Confirmed::NotRequested) => Err(PublishError::NotRequested),
+        Some(Confirmed::Failed(error)) => Err(PublishError::Unknown(error)),
+        None => {
+            let error = unreachable("the confirm did not come in time");
+            Err(PublishError::Unknown(Arc::new(error)))
+        }
+    }
+}
+
+/// Whether an exchange is there; asked on a channel of its own, which the answer "no" closes.
+async fn exists(link: &Supervised, generation: Generation, exchange: &str) -> Result<bool, Error> {
+    let up = link.up().await?;
+    if up.generation != generation {
+        return Err(unreachable("the connection was closed"));
+    }
+    let channel = link.within(up.connection.create_channel()).await?;
+    let options = ExchangeDeclareOptions {
+        passive: true,
+        ..ExchangeDeclareOptions::default()
+    };
+    let asked = channel.exchange_declare(
+        short(exchange),
+        ExchangeKind::Direct,
+        options,
+        FieldTable::default(),
+    );
+    match tokio::time::timeout(link.settings().patience, asked).await {
+        Ok(Ok(())) => {
+            tokio::spawn(async move { channel.close(200, "bye".into()).await });
+            Ok(true)
+        }
+        Ok(Err(error)) if refusal::is_not_found(&error) => Ok(false),
+        Ok(Err(error)) => Err(refusal::classify(error)),
+        Err(_) => Err(unreachable("it did not answer in time")),
+    }
+}
+
+/// Why no message can go out at the moment.
+fn why_not(state: &State) -> Error {
+    match state {
+        State::Up(up) => Error::Blocked {
+            why: up.blocked.as_deref().unwrap_or("it was blocked").to_owned(),
+        },
+        State::Down { error: Some(error) } => unreachable(error.to_string()),
+        State::Down { error: None } => unreachable("there is no connection yet"),
+    }
+}
+
+/// A name that was checked to be short enough.
+pub(super) fn short(name: &str) -> ShortString {
+    ShortString::try_new(name).unwrap_or_default()
+}
