@@ -1,7 +1,13 @@
 //! Tokens that only somebody with the key could make, and that must be refused all the same.
 
+#![allow(
+    dead_code,
+    reason = "two test binaries share it, and each takes what it needs"
+)]
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_tokens::{Access, Refused, Tokens};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
@@ -37,4 +43,16 @@ pub(crate) fn part(raw: &str, index: usize) -> String {
 
 pub(crate) fn json(raw: &str, index: usize) -> Value {
     serde_json::from_str(&part(raw, index)).unwrap()
+}
+
+/// Why it is no access token; it must be no token of any other purpose either.
+pub(crate) fn refused(tokens: &Tokens, raw: &str) -> Refused {
+    let typed = tokens.check::<Access>(raw).unwrap_err();
+    assert!(tokens.check_any(raw).is_err(), "{raw}");
+    typed
+}
+
+/// A forgery with the right key: only what is inside can give it away.
+pub(crate) fn with_payload(raw: &str, payload: &str) -> String {
+    sign(&key_of("access"), &part(raw, 0), payload)
 }
