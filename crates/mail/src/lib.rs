@@ -52,8 +52,9 @@ pub use post::{Attachment, Post, PostError};
 #[cfg(feature = "queue")]
 pub use queue::{
     ACCOUNT_LETTERS, About, AccountIntent, AccountLetters, Delivery, DeliveryEvent, DeliveryWithTimeline,
-    EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter, MAIL_QUEUE, MailError, MailSwept, Mailer,
-    MailerSettings, NoAccountLetters, Resolution, Resolved, Suppression, Suppressor,
+    EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter, MAIL_BULK_QUEUE, MAIL_QUEUE,
+    MAIL_REQUESTS_QUEUE, MailError, MailSwept, Mailer, MailerSettings, NoAccountLetters, Resolution,
+    Resolved, Suppression, Suppressor,
 };
 pub use render::{Rendered, Templates};
 pub use seal::{SealError, Sealer};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::body::{KIND_INTENT, KIND_LETTER, sealed_letter};
 use super::compose::compose;
-use super::settings::{ACCOUNT_LETTERS, MAIL_QUEUE};
+use super::settings::{ACCOUNT_LETTERS, MAIL_BULK_QUEUE, MAIL_QUEUE};
 use super::{AccountIntent, MailError, Mailer};
 use crate::post::header_is_allowed;
 use crate::wire::MailRequest;
@@ -104,6 +104,24 @@ impl Mailer {
         self.take(conn, request, idempotency).await
     }
 
+    /// The same under an id that was given away before, whose row may stand in the ledger.
+    pub(crate) async fn enqueue_request_as<'c>(
+        &self,
+        conn: impl Into<Conn<'c>>,
+        id: Uuid,
+        request: &MailRequest,
+    ) -> Result<(), MailError> {
+        if ACCOUNT_LETTERS.contains(&request.template()) {
+            return Err(MailError::ReservedTemplate(request.template().to_owned()));
+        }
+        self.check(request)?;
+        let mut tx = self.store().join(conn)?;
+        if request.expires_at.is_some_and(|at| at <= tx.now().as_micros()) {
+            return Err(MailError::Expired);
+        }
+        self.queue_all(&mut tx, id, request).await
+    }
+
     /// Asks for an account letter, which is made when it is sent. Gives the delivery's id.
     pub async fn enqueue_intent<'c>(
         &self,
@@ -160,6 +178,22 @@ impl Mailer {
                 repeated: true,
             });
         }
+        self.queue_all(tx, message_id, request).await?;
+        Ok(Enqueued {
+            id: message_id,
+            repeated: false,
+        })
+    }
+
+    /// A delivery and a message for each recipient.
+    async fn queue_all(
+        &self,
+        tx: &mut Tx<'_>,
+        message_id: Uuid,
+        request: &MailRequest,
+    ) -> Result<(), MailError> {
+        let (queue, priority) = place(request);
+        let now = tx.now();
         for (n, to) in request.recipients().enumerate() {
             let id = if n == 0 { message_id } else { new_id(now) };
             let letter = sealed_letter(self.sealer(), message_id, to, request)?;
@@ -169,20 +203,19 @@ impl Mailer {
                 message_id,
                 template: request.template(),
                 locale: request.locale.as_deref(),
-                queue: MAIL_QUEUE,
+                queue,
                 about: None,
                 recipient: Some(&to.masked()),
                 recipient_hash: Some(&hash),
                 expires_at: letter.expires_at,
             };
-            let envelope = Envelope::json(MAIL_QUEUE, KIND_LETTER, &letter)?.id(id);
+            let envelope = Envelope::json(queue, KIND_LETTER, &letter)?
+                .id(id)
+                .priority(priority);
             self.queue(tx, &new, with_expiry(envelope, letter.expires_at))
                 .await?;
         }
-        Ok(Enqueued {
-            id: message_id,
-            repeated: false,
-        })
+        Ok(())
     }
 
     /// Finds out now what would otherwise only be found out when it is sent.
@@ -205,10 +238,27 @@ impl Mailer {
         new: &NewDelivery<'_>,
         envelope: Envelope,
     ) -> Result<(), MailError> {
-        deliveries::insert(tx, new).await?;
-        delivery_events::note(tx, new.id, "queued", None).await?;
+        if deliveries::insert(tx, new).await? {
+            delivery_events::note(tx, new.id, "queued", None).await?;
+        } else if let (Some(masked), Some(hash)) = (new.recipient, new.recipient_hash) {
+            // Asked for by SQL, which stands in the ledger since and knows no keyed hashes.
+            deliveries::set_recipient(tx, new.id, masked, hash).await?;
+        }
         self.outbox().publish_envelope(tx, &envelope).await?;
         Ok(())
+    }
+}
+
+/// Where a request waits, and how urgently.
+fn place(request: &MailRequest) -> (&'static str, Priority) {
+    let bulk = request
+        .headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("List-Unsubscribe"));
+    if bulk {
+        (MAIL_BULK_QUEUE, Priority::BULK)
+    } else {
+        (MAIL_QUEUE, Priority::NORMAL)
     }
 }
 

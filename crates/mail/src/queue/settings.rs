@@ -5,6 +5,19 @@ use crate::{EmailAddress, Sender};
 /// The queue of letters that only this program can deliver.
 pub const MAIL_QUEUE: &str = "gatepost.mail";
 
+/// The queue of letters that may wait behind all others: those with a `List-Unsubscribe`. A broker that knows
+/// no priorities then does not let a newsletter hold up a link.
+pub const MAIL_BULK_QUEUE: &str = "gatepost.mail.bulk";
+
+/// Where the SQL function `enqueue_mail` puts what it is asked for. It never leaves the database: the worker makes
+/// sealed letters of it.
+pub const MAIL_REQUESTS_QUEUE: &str = "gatepost.mail.requests";
+
+/// Whether only this program puts letters there.
+pub(crate) fn is_ours(queue: &str) -> bool {
+    queue == MAIL_QUEUE || queue == MAIL_BULK_QUEUE
+}
+
 /// The letters whose links are made here; nobody may ask for one by name with a link of their own.
 pub const ACCOUNT_LETTERS: [&str; 6] = [
     "activate_account",

@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clerk::{Clerk, Steps};
+use futures_util::FutureExt;
+use futures_util::future::try_join_all;
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
 use gatepost_storage::{TxFuture, deliveries, delivery_decisions, delivery_events};
 use tokio_util::sync::CancellationToken;
@@ -30,7 +32,7 @@ pub use health::WorkerHealth;
 use pause::Pause;
 
 use crate::Mailer;
-use crate::queue::{AccountLetters, MAIL_QUEUE, MailError, NoAccountLetters};
+use crate::queue::{AccountLetters, MAIL_BULK_QUEUE, MAIL_QUEUE, MailError, NoAccountLetters};
 use crate::transport::Transport;
 
 /// How long a start locks its letter. Renewed while the dialogue lasts; after a crash nobody touches
@@ -119,26 +121,30 @@ impl Worker {
     /// reads from the ledger what was cut off.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), QueueError> {
         let desk = self.desk.clone();
-        let ours = self.consumer(MAIL_QUEUE).run_until(stop.clone());
-        let ended = match &self.wire_queue {
-            Some(queue) => {
-                let wire = self.consumer(queue).run_until(stop);
-                tokio::try_join!(ours, wire).map(|_| ())
-            }
-            None => ours.await,
-        };
+        let requests = desk.clerk.mailer.requests();
+        let queues = self
+            .queues()
+            .map(|queue| self.consumer(queue).run_until(stop.clone()).boxed());
+        let all = queues.chain([requests.run_until(stop.clone()).boxed()]);
+        let ended = try_join_all(all).await.map(|_| ());
         desk.transport.close().await;
         ended
     }
 
     /// Sends what can be sent now and returns: for tests and tools. What is put off stays.
     pub async fn run_pending(self) -> Result<(), QueueError> {
-        self.consumer(MAIL_QUEUE).run_pending().await?;
-        if let Some(queue) = &self.wire_queue {
+        self.desk.clerk.mailer.requests().run_pending().await?;
+        for queue in self.queues() {
             self.consumer(queue).run_pending().await?;
         }
         self.desk.transport.close().await;
         Ok(())
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &str> {
+        [MAIL_QUEUE, MAIL_BULK_QUEUE]
+            .into_iter()
+            .chain(self.wire_queue.as_deref())
     }
 
     fn consumer(&self, queue: &str) -> Consumer {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Desk;
 use crate::EmailAddress;
-use crate::queue::{AccountIntent, KIND_INTENT, KIND_LETTER, MAIL_QUEUE, MailError, QueuedLetter};
+use crate::queue::{AccountIntent, KIND_INTENT, KIND_LETTER, MailError, QueuedLetter, is_ours};
 use crate::seal::Sealer;
 use crate::wire::MailRequest;
 
@@ -159,7 +159,7 @@ impl Desk {
     /// Reads and opens a message; what does not open is never sent.
     fn read(&self, message: &Message<Body>) -> Result<Said, String> {
         let body = &message.message;
-        if message.queue != MAIL_QUEUE {
+        if !is_ours(&message.queue) {
             // Whoever may write there may have mail sent, not account letters.
             let request = MailRequest::parse_wire(&body.bytes).map_err(|error| error.to_string())?;
             let to = request.to.clone();

@@ -17,6 +17,7 @@ on_both!(
     one_key_one_letter,
     what_cannot_be_sent_is_refused_at_once,
     lists_and_sweeps,
+    a_newsletter_waits_on_a_queue_of_its_own,
 );
 
 async fn it_exists_if_and_only_if_the_transaction_does(db: Database) {
@@ -189,4 +190,19 @@ async fn lists_and_sweeps(db: Database) {
         [waiting],
         "what waits is never swept"
     );
+}
+
+async fn a_newsletter_waits_on_a_queue_of_its_own(db: Database) {
+    let rig = Rig::new(db).await;
+    let request = MailRequest::from_value(&json!({
+        "to_email": "ok@example.com", "template_data": {"message": "m"},
+        "headers": {"List-Unsubscribe": "<https://example.com/off>"}}))
+    .unwrap();
+    let id = rig.enqueue(request).await;
+    let row = rig
+        .store
+        .read("row", move |tx| Box::pin(gatepost_storage::outbox::get(tx, id)));
+    assert_eq!(row.await.unwrap().unwrap().queue, "gatepost.mail.bulk");
+    rig.work().await;
+    assert_eq!((rig.state(id).await.as_str(), rig.copies(id)), ("sent", 1));
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod asked;
+mod by_sql;
 mod crashes;
 mod databases;
 mod rig;
