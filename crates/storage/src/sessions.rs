@@ -164,40 +164,50 @@ pub async fn mark_seen(tx: &mut Tx<'_>, id: Uuid, rotation: i64) -> Result<bool,
     Ok(rows == 1)
 }
 
-/// Ends the session, of that subject if one is given; whether this call was the one that did.
-pub async fn end(tx: &mut Tx<'_>, id: Uuid, subject: Option<&str>, reason: &str) -> Result<bool, Error> {
+/// Ends the session, of that subject if one is given; whose it was, if this call was the one that did.
+pub async fn end(
+    tx: &mut Tx<'_>,
+    id: Uuid,
+    subject: Option<&str>,
+    reason: &str,
+) -> Result<Option<String>, Error> {
     let now = tx.now();
-    let rows = execute!(
+    let ended: Option<(String,)> = fetch_optional!(
         tx,
+        (String,),
         "UPDATE {sessions} SET ended_at = $3, end_reason = $4
-         WHERE id = $1 AND ended_at IS NULL AND subject = COALESCE($2, subject)",
+         WHERE id = $1 AND ended_at IS NULL AND subject = COALESCE($2, subject) RETURNING subject",
         id,
         subject,
         now,
         reason
     )?;
-    Ok(rows == 1)
+    tx.count_rows(u64::from(ended.is_some()));
+    Ok(ended.map(|(subject,)| subject))
 }
 
-/// Ends every session of the subject but `except`; how many.
+/// Ends every session of the subject but `except`; which ones.
 pub async fn end_all(
     tx: &mut Tx<'_>,
     subject: &str,
     except: Option<Uuid>,
     reason: &str,
-) -> Result<u64, Error> {
+) -> Result<Vec<Uuid>, Error> {
     let now = tx.now();
     // No session has the nil id.
     let except = except.unwrap_or(Uuid::nil());
-    execute!(
+    let ended: Vec<(Uuid,)> = fetch_all!(
         tx,
+        (Uuid,),
         "UPDATE {sessions} SET ended_at = $3, end_reason = $4
-         WHERE subject = $1 AND id <> $2 AND ended_at IS NULL AND expires_at > $3",
+         WHERE subject = $1 AND id <> $2 AND ended_at IS NULL AND expires_at > $3 RETURNING id",
         subject,
         except,
         now,
         reason
-    )
+    )?;
+    tx.count_rows(ended.len() as u64);
+    Ok(ended.into_iter().map(|(id,)| id).collect())
 }
 
 /// The living sessions of the subject whose tokens are of `generation` or newer, the last used first.

@@ -58,6 +58,8 @@ mod clock;
 mod config;
 #[cfg(feature = "store")]
 mod consume;
+#[cfg(feature = "store")]
+mod ended;
 mod error;
 mod inspect;
 mod issue;
@@ -90,6 +92,8 @@ pub use bearer::{Bearer, BearerRejection};
 pub use claims::{AnyToken, Claims, SessionRef, Subject, Token};
 pub use clock::Clock;
 pub use config::{Config, SessionLimits};
+#[cfg(feature = "store")]
+pub use ended::SessionsEnded;
 pub use error::{CreateError, KeyError, PurposeError, Refused, Unavailable};
 #[cfg(feature = "store")]
 pub use error::{SecretError, ServiceError};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepost_storage::revocation_log::{self, RevocationRow};
-use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations, sessions};
+use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations};
 use uuid::Uuid;
 
 use crate::error::ServiceError;
@@ -30,7 +30,7 @@ impl TokenService {
     pub async fn revoke_all_in(&self, tx: &mut Tx<'_>, subject: &str) -> Result<u64, ServiceError> {
         let generation = generations::bump(tx, subject, generations::EVERY_CLASS).await?;
         self.tell_subject(tx, subject, generation).await?;
-        Ok(sessions::end_all(tx, subject, None, EndReason::Revoked.as_str()).await?)
+        self.end_rows(tx, subject, None, EndReason::Revoked).await
     }
 
     /// Ends one session, of `subject` only if one is given; whether it was alive.
@@ -41,7 +41,7 @@ impl TokenService {
         sid: Uuid,
         reason: EndReason,
     ) -> Result<bool, ServiceError> {
-        if !sessions::end(tx, sid, subject, reason.as_str()).await? {
+        if !self.end_row(tx, subject, sid, reason).await? {
             return Ok(false);
         }
         let expires_at = self.news_until(tx);
@@ -64,12 +64,21 @@ impl TokenService {
         reason: EndReason,
     ) -> Result<u64, ServiceError> {
         self.void_sessions(tx, subject).await?;
-        Ok(sessions::end_all(tx, subject, None, reason.as_str()).await?)
+        self.end_rows(tx, subject, None, reason).await
     }
 
     /// Kills one token until it expires; a refresh token ends its session with all its access tokens (RFC 7009 2.1).
     /// Whether it was alive; text that is no token of ours is not (RFC 7009 2.2: that is no error).
     pub async fn revoke_token_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<bool, ServiceError> {
+        self.kill(tx, raw, EndReason::Revoked).await
+    }
+
+    /// The same when its user logs out: whoever is told that the session ended is told that reason.
+    pub async fn log_out_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<bool, ServiceError> {
+        self.kill(tx, raw, EndReason::Logout).await
+    }
+
+    async fn kill(&self, tx: &mut Tx<'_>, raw: &str, reason: EndReason) -> Result<bool, ServiceError> {
         let Ok(token) = self.tokens.check_any(raw) else {
             return Ok(false);
         };
@@ -86,9 +95,7 @@ impl TokenService {
         if token.purpose.name == Refresh::NAME
             && let Some(sid) = session
         {
-            return self
-                .end_session_in(tx, Some(&token.subject), sid, EndReason::Revoked)
-                .await;
+            return self.end_session_in(tx, Some(&token.subject), sid, reason).await;
         }
         let until = token.expires_at.max(token.keep_until.unwrap_or(0));
         let expires_at = Timestamp::from_secs(until);

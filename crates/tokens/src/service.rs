@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::claims::Subject;
 use crate::clock::Clock;
 use crate::config::SessionLimits;
+use crate::ended::EndHook;
 use crate::error::{CreateError, ServiceError};
 use crate::issue::{Minted, NewToken};
 use crate::purpose::{Access, Purpose, PurposeSpec, Refresh};
@@ -57,6 +58,7 @@ pub struct TokenService {
     pub(crate) limits: SessionLimits,
     pub(crate) revocations: Revocations,
     pub(crate) sights: Arc<Sights>,
+    pub(crate) ended: EndHook,
 }
 
 impl TokenService {
@@ -70,6 +72,7 @@ impl TokenService {
             limits: SessionLimits::default(),
             revocations: Revocations::new(store),
             sights: Arc::default(),
+            ended: EndHook::default(),
         }
     }
 

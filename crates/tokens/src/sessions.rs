@@ -172,7 +172,8 @@ impl TokenService {
     ) -> Result<Option<Grant>, ServiceError> {
         let now = tx.now();
         let generation = self.void_sessions(tx, subject).await?;
-        sessions::end_all(tx, subject, Some(sid), EndReason::PasswordChanged.as_str()).await?;
+        self.end_rows(tx, subject, Some(sid), EndReason::PasswordChanged)
+            .await?;
         let Some(old) = sessions::get(tx, sid).await? else {
             return Ok(None);
         };

@@ -31,7 +31,7 @@ pub async fn log_out(app: &App, refresh: &RawToken) -> Result<(), Problem> {
         .run_tx("logout", move |tx| {
             let (app, raw) = (parts.clone(), raw.clone());
             Box::pin(async move {
-                app.tokens.revoke_token_in(tx, raw.expose()).await?;
+                app.tokens.log_out_in(tx, raw.expose()).await?;
                 Ok::<_, Problem>(())
             })
         })
