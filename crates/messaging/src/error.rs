@@ -68,6 +68,9 @@ pub enum Error {
     /// Something could not be published.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// Events after the number that was asked with are gone: they were kept no longer.
+    #[error("events after that number have been swept: begin with the oldest that is kept")]
+    Swept,
     /// What was to do this has been shut down.
     #[error("the consumer or outbox is closed")]
     Closed,
@@ -89,6 +92,7 @@ impl Error {
             | Error::Refused { .. }
             | Error::NoExchange(_)
             | Error::OtherStore
+            | Error::Swept
             | Error::Closed => false,
         }
     }

@@ -8,6 +8,8 @@
 //! * Delivery is at least once. [`Consumer::once`] skips ids that were handled, and [`Ack::done_in`]
 //!   acknowledges inside the handler's own transaction, so that what it wrote and the message's end are
 //!   one.
+//! * [`Events::tell`] says what happened, in the same way, to whoever wants to know: they read along by a cursor that
+//!   skips nothing ([`Events::after`]), or are told one after another by an [`events::Relay`].
 //! * A message that kills its process is found out by its count of starts and put aside.
 //!
 //! With the feature `sqlite` or `postgres` (either brings both databases) there is the outbox and the
@@ -91,6 +93,8 @@ mod delivery;
 #[cfg(feature = "rabbitmq")]
 mod ids;
 #[cfg(feature = "store")]
+pub mod events;
+#[cfg(feature = "store")]
 mod publish;
 #[cfg(feature = "store")]
 mod queues;
@@ -125,6 +129,8 @@ pub use clock::Clock;
 pub use consume::Consumer;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use delivery::{Ack, Delivery};
+#[cfg(feature = "store")]
+pub use events::{Event, EventPage, Events};
 #[cfg(feature = "store")]
 pub use gatepost_storage::Timestamp;
 #[cfg(feature = "store")]

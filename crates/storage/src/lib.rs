@@ -61,6 +61,8 @@ pub mod deliveries;
 pub mod deliveries_many;
 pub mod delivery_decisions;
 pub mod delivery_events;
+pub mod event_cursors;
+pub mod events;
 pub mod generations;
 pub mod handled;
 pub mod inbox;
