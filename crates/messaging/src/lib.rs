@@ -90,10 +90,10 @@ mod clock;
 mod consume;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod delivery;
-#[cfg(feature = "rabbitmq")]
-mod ids;
 #[cfg(feature = "store")]
 pub mod events;
+#[cfg(feature = "rabbitmq")]
+mod ids;
 #[cfg(feature = "store")]
 mod publish;
 #[cfg(feature = "store")]

@@ -38,6 +38,9 @@ pub struct MailerSettings {
     pub allowed_from: Vec<String>,
     /// The language of letters that do not say.
     pub default_locale: String,
+    /// Whether what becomes of letters is told as events (`mail.sent`, `mail.failed`, `mail.bounced`); whoever
+    /// switches this on sweeps them: `gatepost_messaging::Events::sweep`. Off by default.
+    pub events: bool,
 }
 
 impl MailerSettings {
@@ -47,6 +50,7 @@ impl MailerSettings {
             from,
             allowed_from: Vec::new(),
             default_locale: "en".to_owned(),
+            events: false,
         }
     }
 

@@ -14,7 +14,7 @@ use super::LEASE;
 use super::clerk::Clerk;
 use super::start::{Asked, Facts, Job, MAX_OPEN_DOTS, MAX_OPEN_STARTS, Said, Start, busy};
 use crate::EmailAddress;
-use crate::queue::{AccountIntent, MailError, Resolution};
+use crate::queue::{AccountIntent, LetterNews, MailError, Resolution};
 use crate::wire::MailRequest;
 
 /// A letter that may go as far as its own row says.
@@ -107,11 +107,11 @@ impl Clerk {
         }
         if row.state == "sending" && row.open_dots >= MAX_OPEN_DOTS {
             let why = "twice no answer was noted after the final dot";
-            return Ok(Some(give_up(tx, asked, row, "unknown", why).await?));
+            return Ok(Some(self.give_up(tx, asked, row, "unknown", why).await?));
         }
         if row.state == "sending" && row.open_starts >= MAX_OPEN_STARTS {
             let why = "five starts in a row came to no end";
-            return Ok(Some(give_up(tx, asked, row, "failed", why).await?));
+            return Ok(Some(self.give_up(tx, asked, row, "failed", why).await?));
         }
         Ok(None)
     }
@@ -169,7 +169,9 @@ impl Clerk {
         };
         let serde_json::Value::Object(data) = resolved.data else {
             let why = "its data is no object";
-            return Ok(Resolve::Settled(give_up(tx, asked, &row, "failed", why).await?));
+            return Ok(Resolve::Settled(
+                self.give_up(tx, asked, &row, "failed", why).await?,
+            ));
         };
         let locale = resolved.locale.unwrap_or_else(|| intent.locale.clone());
         let request = MailRequest::of_template(resolved.to.clone(), &intent.letter, data, locale);
@@ -315,28 +317,33 @@ impl Clerk {
     ) -> Result<Start, MailError> {
         if deliveries::end(tx, row.id, state, reason).await? {
             delivery_events::note(tx, row.id, state, Some(reason)).await?;
+            if matches!(state, "suppressed" | "expired") {
+                self.mailer.tell(tx, &[LetterNews::failed(row, state)]).await?;
+            }
             self.health.count("skipped");
         }
         asked.ack.done_in(tx).await?;
         Ok(Start::Settled(Outcome::Done))
     }
-}
 
-/// Ends a letter for a person to decide: a dead letter.
-async fn give_up(
-    tx: &mut Tx<'_>,
-    asked: &Asked,
-    row: &DeliveryRow,
-    state: &str,
-    reason: &str,
-) -> Result<Start, MailError> {
-    if deliveries::end(tx, row.id, state, reason).await? {
-        delivery_decisions::set_dead(tx, row.id).await?;
-        delivery_events::note(tx, row.id, state, Some(reason)).await?;
+    /// Ends a letter for a person to decide: a dead letter.
+    async fn give_up(
+        &self,
+        tx: &mut Tx<'_>,
+        asked: &Asked,
+        row: &DeliveryRow,
+        state: &str,
+        reason: &str,
+    ) -> Result<Start, MailError> {
+        if deliveries::end(tx, row.id, state, reason).await? {
+            delivery_decisions::set_dead(tx, row.id).await?;
+            delivery_events::note(tx, row.id, state, Some(reason)).await?;
+            self.mailer.tell(tx, &[LetterNews::failed(row, state)]).await?;
+        }
+        let outcome = Outcome::Fail(format!("{state}: {reason}"));
+        asked.ack.settle_in(tx, &outcome).await?;
+        Ok(Start::Settled(outcome))
     }
-    let outcome = Outcome::Fail(format!("{state}: {reason}"));
-    asked.ack.settle_in(tx, &outcome).await?;
-    Ok(Start::Settled(outcome))
 }
 
 fn event(id: Uuid, event: &'static str) -> NewEvent<'static> {

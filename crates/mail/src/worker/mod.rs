@@ -148,7 +148,7 @@ impl Worker {
     }
 
     fn consumer(&self, queue: &str) -> Consumer {
-        let desk = self.desk.clone();
+        let (desk, mailer) = (self.desk.clone(), self.desk.clerk.mailer.clone());
         self.broker
             .consume_any(queue, move |delivery| {
                 let desk = desk.clone();
@@ -156,7 +156,7 @@ impl Worker {
             })
             .concurrency(self.concurrency)
             .deliver_expired()
-            .on_dead(note_dead)
+            .on_dead(move |tx, dead| note_dead(mailer.clone(), tx, dead))
     }
 }
 
@@ -201,12 +201,17 @@ fn later(error: &MailError) -> Outcome {
 
 /// In the transaction in which the queue itself gives a letter up, such as after five starts with no
 /// end, the ledger says so.
-fn note_dead<'a>(tx: &'a mut gatepost_storage::Tx<'_>, dead: &'a DeadLetter) -> TxFuture<'a, (), QueueError> {
+fn note_dead<'a>(
+    mailer: Mailer,
+    tx: &'a mut gatepost_storage::Tx<'_>,
+    dead: &'a DeadLetter,
+) -> TxFuture<'a, (), QueueError> {
     Box::pin(async move {
         let reason = dead.reason.as_str();
         if deliveries::end_any(tx, dead.id, "failed", reason).await? {
             delivery_decisions::set_dead(tx, dead.id).await?;
             delivery_events::note(tx, dead.id, "failed", Some(reason)).await?;
+            mailer.tell_failed(tx, dead.id).await?;
         }
         Ok(())
     })

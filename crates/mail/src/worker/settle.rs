@@ -15,7 +15,7 @@ use super::clerk::Clerk;
 use super::schedule::{jittered, next_attempt};
 use super::start::{Job, MAX_OPEN_DOTS};
 use super::{Desk, later};
-use crate::queue::MailError;
+use crate::queue::{LetterNews, MailError, NewsKind};
 use crate::transport::{Accepted, Phase, SendError};
 
 /// After an unanswered dot the letter rests at least so long: if it was taken, its reader has it, and
@@ -122,6 +122,8 @@ impl Desk {
             id: job.id,
             message_id: job.message_id,
             lease: job.lease,
+            template: job.request.template().to_owned(),
+            about: job.intent.as_ref().map(|intent| intent.about.key()),
             intent: job.intent.clone(),
             masked: (job.to.to_string(), job.to.masked()),
             suppressed: job.suppressed.then(|| job.to.clone()),
@@ -210,6 +212,7 @@ impl Clerk {
         }
         let said: HashMap<Uuid, &str> = sent.iter().map(|sent| (sent.id, sent.reply.as_str())).collect();
         let (mut events, mut acks, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+        let mut news = Vec::new();
         for (note, ending) in notes.iter().zip(&endings) {
             let won = won.contains(&note.id);
             let (event, detail, outcome) = match ending {
@@ -219,6 +222,7 @@ impl Clerk {
             if won {
                 let id = note.id;
                 events.push(NewEvent { id, event, detail });
+                news.extend(note.news(ending.as_ref()));
             }
             // Taken is taken, whoever noted it first. Of anything else, whoever took the letter over
             // meanwhile will say how it ends.
@@ -231,6 +235,7 @@ impl Clerk {
             }
         }
         delivery_events::note_many(tx, &events).await?;
+        self.mailer.tell(tx, &news).await?;
         for (note, ending) in notes.iter().zip(&endings) {
             if !won.contains(&note.id) {
                 continue;
@@ -262,6 +267,9 @@ pub(super) struct Note {
     id: Uuid,
     message_id: Uuid,
     lease: Uuid,
+    template: String,
+    /// As in the ledger.
+    about: Option<String>,
     intent: Option<crate::queue::AccountIntent>,
     /// The address and its masked form: servers like to repeat it.
     masked: (String, String),
@@ -304,6 +312,23 @@ impl Note {
             next_attempt_at: ending.next,
             reply: ending.why.clone(),
         }
+    }
+
+    /// What other programs are told, if the letter has come to its end.
+    fn news(&self, ending: Option<&Ending>) -> Option<LetterNews<'_>> {
+        let (kind, state) = match ending.map(|ending| ending.state) {
+            None => (NewsKind::Sent, "sent"),
+            Some(state @ ("failed" | "unknown")) => (NewsKind::Failed, state),
+            Some(_) => return None,
+        };
+        Some(LetterNews {
+            kind,
+            id: self.id,
+            message_id: self.message_id,
+            template: &self.template,
+            about: self.about.as_deref(),
+            state,
+        })
     }
 
     fn masked(&self, text: impl AsRef<str>) -> String {

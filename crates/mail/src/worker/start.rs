@@ -199,15 +199,18 @@ impl Desk {
         let (id, ack) = (message.id, message.ack());
         let outcome = Outcome::Fail(reason.clone());
         let settled = outcome.clone();
+        let mailer = self.clerk.mailer.clone();
         self.clerk
             .mailer
             .store()
             .run_tx("refuse_letter", move |tx| {
                 let (ack, outcome, reason) = (ack.clone(), outcome.clone(), reason.clone());
+                let mailer = mailer.clone();
                 Box::pin(async move {
                     if deliveries::end_any(tx, id, "failed", &reason).await? {
                         delivery_decisions::set_dead(tx, id).await?;
                         delivery_events::note(tx, id, "failed", Some(&reason)).await?;
+                        mailer.tell_failed(tx, id).await?;
                     }
                     ack.settle_in(tx, &outcome).await?;
                     Ok::<_, MailError>(())
