@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepost_mail::seal::Sealer;
 use gatepost_mail::{Mailer, MailerSettings, Sender, Site, Templates};
-use gatepost_messaging::{Broker, Outbox, Topology};
+use gatepost_messaging::{Broker, Events, Outbox, Topology};
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
 use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +16,7 @@ use crate::accounts::password::Policy;
 use crate::accounts::{jobs, work};
 use crate::cache::Limits;
 use crate::config::{self, Config, Migrate};
+use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::lifecycle::Lifecycle;
 
@@ -35,6 +36,8 @@ pub struct Parts {
     pub mailer: Mailer,
     /// Takes messages.
     pub outbox: Outbox,
+    /// What happened, for other programs.
+    pub events: Events,
     /// Gives messages to those who handle them.
     pub broker: Broker,
     /// The hosted pages.
@@ -165,6 +168,7 @@ impl App {
         let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
         let app = Self(Arc::new(Parts {
             outbox: Outbox::new(&store),
+            events: Events::new(&store),
             pages: Pages::new()?.with_site(&site),
             policy: Policy::new(config.accounts.min_password_length, &service),
             hasher: Hasher::for_this_machine(wiring.hash_cost),
@@ -239,7 +243,9 @@ fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Resul
         absolute: config.auth.session_max_age,
         ..SessionLimits::default()
     };
-    Ok(TokenService::new(tokens, store).with_limits(limits))
+    Ok(TokenService::new(tokens, store)
+        .with_limits(limits)
+        .on_session_end(|tx, ended| events::session_ended(tx, ended)))
 }
 
 fn mailer(
@@ -259,6 +265,7 @@ fn mailer(
     let settings = MailerSettings {
         allowed_from: config.mail.allowed_from.clone(),
         default_locale: config.mail.locale.as_str().to_owned(),
+        events: true,
         ..MailerSettings::new(from)
     };
     Ok(Mailer::new(store, templates, sealer.clone(), settings))

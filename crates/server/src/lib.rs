@@ -11,6 +11,7 @@ pub mod auth;
 pub mod cache;
 pub mod config;
 pub mod console;
+pub mod events;
 pub mod http;
 mod keyed;
 pub mod lifecycle;

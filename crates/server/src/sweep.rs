@@ -34,6 +34,7 @@ pub(crate) async fn sweep(app: &App) -> Result<(), Problem> {
     app.tokens.sweep(BATCH).await?;
     app.mailer.sweep(now - app.config.retention.mail).await?;
     Queues::new(&app.store).sweep(Retention::default()).await?;
+    app.events.sweep(now - app.config.retention.events).await?;
     drain(app, "sweep_registrations", |tx| {
         Box::pin(registrations::sweep(tx, BATCH))
     })

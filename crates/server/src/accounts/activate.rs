@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::letters::{self, News};
 use super::user::User;
 use crate::app::App;
+use crate::events;
 use crate::http::token::RawToken;
 use crate::http::{Client, Code, Json, Problem, ProblemDocument};
 use crate::limits;
@@ -53,6 +54,7 @@ pub async fn press(app: &App, client: Client, token: &RawToken) -> Result<User, 
                 let id = user.id.to_string();
                 letters::news(&app, tx, News::Welcome, &id, &user.locale, tx.now()).await?;
                 audit::note(tx, "link", "user.activated", Some(&id), json!({})).await?;
+                events::user::activated(tx, &user).await?;
                 Ok::<_, Problem>(User::from(&user))
             })
         })

@@ -13,6 +13,8 @@ use super::letters::{self, News};
 use super::password::Password;
 use super::profile;
 use crate::app::App;
+use crate::events;
+use crate::events::user::How;
 use crate::http::token::RawToken;
 use crate::http::{Client, Code, Json, Problem, ProblemDocument};
 use crate::limits;
@@ -87,6 +89,7 @@ async fn put(app: &App, tx: &mut Tx<'_>, id: Uuid, hash: &str) -> Result<(), Pro
     app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
     letters::news(app, tx, News::PasswordChanged, &subject, &user.locale, tx.now()).await?;
     audit::note(tx, "link", "password.reset", Some(&subject), json!({})).await?;
+    events::user::password_changed(tx, id, How::Reset).await?;
     Ok(())
 }
 

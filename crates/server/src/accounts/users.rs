@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::email::Email;
+use crate::events;
+use crate::events::user::How;
 use crate::http::Problem;
 
 /// No password: nothing matches it, until one is set by a reset link or by an administrator.
@@ -60,6 +62,10 @@ pub async fn create(tx: &mut Tx<'_>, actor: &str, new: &NewUser) -> Result<Optio
         json!({"active": new.active}),
     )
     .await?;
+    events::user::registered(tx, row.id).await?;
+    if new.active {
+        events::user::activated(tx, &row).await?;
+    }
     Ok(Some(row))
 }
 
@@ -80,6 +86,7 @@ pub async fn set_password(
         .await?;
     tokens.void_in::<ChangePassword>(tx, &subject).await?;
     audit::note(tx, actor, "password.set", Some(&subject), json!({})).await?;
+    events::user::password_changed(tx, id, How::Set).await?;
     Ok(true)
 }
 
@@ -88,6 +95,9 @@ pub async fn activate(tx: &mut Tx<'_>, actor: &str, id: Uuid) -> Result<bool, Pr
     let changed = users::set_active(tx, id, true).await?;
     if changed {
         audit::note(tx, actor, "user.activated", Some(&id.to_string()), json!({})).await?;
+        if let Some(row) = users::get(tx, id).await? {
+            events::user::activated(tx, &row).await?;
+        }
     }
     Ok(changed)
 }
@@ -112,6 +122,7 @@ pub async fn deactivate(
         json!({"sessions": sessions}),
     )
     .await?;
+    events::user::deactivated(tx, id).await?;
     Ok(true)
 }
 
@@ -134,6 +145,7 @@ pub async fn delete(tx: &mut Tx<'_>, tokens: &TokenService, actor: &str, id: Uui
         json!({"sessions": sessions}),
     )
     .await?;
+    events::user::deleted(tx, id).await?;
     Ok(true)
 }
 

@@ -13,6 +13,7 @@ use super::email::Email;
 use super::jobs::{self, Job, QUEUE, Wanted};
 use super::letters::{self, News};
 use crate::app::App;
+use crate::events;
 use crate::http::Problem;
 
 /// How long a registration waits to be confirmed. Longer than a link lives, so that "send it again" works.
@@ -104,6 +105,7 @@ async fn work(app: &App, tx: &mut Tx<'_>, id: Uuid, job: &Job) -> Result<(), Pro
             };
             if registrations::insert(tx, &row).await? {
                 letters::activation(app, tx, &row, job.requested_at).await?;
+                events::user::registered(tx, row.id).await?;
             }
         }
         (Wanted::Registration { .. }, Some(user)) if user.active => {

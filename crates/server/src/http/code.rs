@@ -73,6 +73,8 @@ codes! {
         "The body did not arrive in time, or the answer did not. What was asked for may have happened: ask again with the same `Idempotency-Key` where the route takes one.";
     Conflict = "conflict", CONFLICT, "Something of this kind is already there",
         "The detail says what it collides with.";
+    CursorExpired = "cursor_expired", GONE, "What came after this cursor is gone",
+        "Events are kept for `retention.events`, and some after this `after` have been swept. Begin without `after`, and look at whatever else you keep: some events you will never see.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "64 KiB, or 1 MiB for mail.";
     MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",

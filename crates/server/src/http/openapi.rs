@@ -24,6 +24,7 @@ use utoipa::{Modify, OpenApi};
         (name = "tokens", description = "Tokens for one purpose, for other programs"),
         (name = "mail", description = "Letters, for other programs"),
         (name = "service", description = "Accounts, for other programs"),
+        (name = "events", description = "What happened, for other programs"),
         (name = "system", description = "How the program is"),
     ),
     modifiers(&Schemes)

@@ -148,7 +148,10 @@ needs!(
     TokensVerify,
     TokensRevoke,
     UsersRead,
-    UsersWrite
+    UsersWrite,
+    QueuesRead,
+    QueuesWrite,
+    EventsRead
 );
 
 /// A request with a key that has the scope. It stands before the body among a handler's arguments, so that

@@ -1,7 +1,8 @@
 //! The API for other programs, each call with an API key of the right scope: tokens, mail, captured mail,
-//! accounts. One verb a file.
+//! accounts, events. One verb a file.
 
 pub mod api_key;
+pub mod events;
 pub mod inbox;
 pub mod mail;
 pub mod page;
@@ -19,6 +20,9 @@ use crate::config::{Module, Modules};
 /// The routes of the modules that are switched on.
 pub fn router(modules: &Modules) -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::new();
+    if modules.has(Module::Messaging) {
+        router = router.routes(routes!(events::list::list));
+    }
     if modules.has(Module::Tokens) {
         router = router
             .routes(routes!(tokens::create::create))

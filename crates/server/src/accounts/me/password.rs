@@ -13,6 +13,8 @@ use crate::accounts::letters::{self, News};
 use crate::accounts::{Password, profile};
 use crate::app::App;
 use crate::auth::granted::Granted;
+use crate::events;
+use crate::events::user::How;
 use crate::http::bearer::Bearer;
 use crate::http::{Client, Code, Json, Problem, ProblemDocument};
 
@@ -89,6 +91,7 @@ pub async fn change(
                 letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
                 let actor = format!("user:{subject}");
                 audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;
+                events::user::password_changed(tx, id, How::Changed).await?;
                 Ok(grant)
             })
         })

@@ -9,6 +9,7 @@ use super::gone;
 use crate::accounts::profile::{LocaleTag, Profile};
 use crate::accounts::user::User;
 use crate::app::App;
+use crate::events;
 use crate::http::bearer::Bearer;
 use crate::http::{Json, Problem, ProblemDocument};
 
@@ -34,13 +35,20 @@ pub async fn update(
 ) -> Result<Json<User>, Problem> {
     let locale = changes.locale.map(|locale| locale.as_str().to_owned());
     let profile = changes.profile.map(Profile::into_value);
+    let fields: Vec<&str> = [("locale", locale.is_some()), ("profile", profile.is_some())]
+        .iter()
+        .filter_map(|(field, given)| given.then_some(*field))
+        .collect();
     let id = bearer.user_id;
     app.store
         .run_tx("update_me", move |tx| {
-            let (locale, profile) = (locale.clone(), profile.clone());
+            let (locale, profile, fields) = (locale.clone(), profile.clone(), fields.clone());
             Box::pin(async move {
                 if !users::update_profile(tx, id, locale.as_deref(), profile.as_ref()).await? {
                     return Err(gone());
+                }
+                if !fields.is_empty() {
+                    events::user::updated(tx, id, &fields).await?;
                 }
                 let row = users::get(tx, id).await?.ok_or_else(gone)?;
                 Ok(Json(User::from(&row)))

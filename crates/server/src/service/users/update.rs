@@ -14,6 +14,7 @@ use super::existing;
 use crate::accounts::profile::{LocaleTag, Profile};
 use crate::accounts::{Password, User, users};
 use crate::app::App;
+use crate::events;
 use crate::http::{Id, Json, Problem};
 use crate::service::api_key::{Allowed, UsersWrite};
 
@@ -101,14 +102,17 @@ async fn make(
     id: Uuid,
     change: &Change,
 ) -> Result<(), Problem> {
-    if change.locale.is_some() || change.profile.is_some() {
-        rows::update_profile(
-            tx,
-            id,
-            change.locale.as_ref().map(LocaleTag::as_str),
-            change.profile.as_ref(),
-        )
-        .await?;
+    let changed: Vec<&str> = [
+        ("locale", change.locale.is_some()),
+        ("profile", change.profile.is_some()),
+    ]
+    .iter()
+    .filter_map(|(field, given)| given.then_some(*field))
+    .collect();
+    if !changed.is_empty() {
+        let locale = change.locale.as_ref().map(LocaleTag::as_str);
+        rows::update_profile(tx, id, locale, change.profile.as_ref()).await?;
+        events::user::updated(tx, id, &changed).await?;
     }
     if let Some(hash) = &change.password_hash {
         users::set_password(tx, tokens, actor, id, hash).await?;

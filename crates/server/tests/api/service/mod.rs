@@ -1,5 +1,6 @@
 //! The API for other programs.
 
+mod events;
 mod inbox;
 mod keys;
 mod mail;

@@ -1,0 +1,24 @@
+//! Events: what happens here, told to other programs. Each is written in the transaction of what it tells.
+//!
+//! They say ids and plain words. The address of a user stands in one event only, the one whose point it is:
+//! `user.activated`, when its owner has confirmed it (and `user.updated`, should it have changed). Whoever needs
+//! more asks for it, with a key that may.
+
+mod told;
+pub mod user;
+
+pub use self::told::session_ended;
+
+/// Every type that there is.
+pub const TYPES: [&str; 10] = [
+    "user.registered",
+    "user.activated",
+    "user.updated",
+    "user.deactivated",
+    "user.deleted",
+    "user.password_changed",
+    "session.ended",
+    "mail.sent",
+    "mail.failed",
+    "mail.bounced",
+];

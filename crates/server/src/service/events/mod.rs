@@ -1,0 +1,3 @@
+//! `/api/events`: what happened, for programs that read along.
+
+pub mod list;
