@@ -90,7 +90,8 @@ pub fn start_quiet() -> Result<Guard, LogError> {
 }
 
 /// Ours at the level that was asked for; what other crates say only if something is wrong. `sqlx::query` prints
-/// statements, which nobody needs who is not writing them.
+/// statements, which nobody needs who is not writing them. `lapin` prints every message that the broker gives
+/// back, with its body; what goes wrong with a connection we say ourselves.
 fn targets(level: &str) -> Targets {
     let level: Level = level.parse().unwrap_or(Level::INFO);
     let others = level.min(Level::WARN);
@@ -106,6 +107,7 @@ fn targets(level: &str) -> Targets {
         .with_default(others)
         .with_targets(ours.map(|target| (target, level)))
         .with_target("sqlx::query", tracing::level_filters::LevelFilter::OFF)
+        .with_target("lapin", tracing::level_filters::LevelFilter::OFF)
 }
 
 type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
