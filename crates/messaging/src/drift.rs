@@ -25,10 +25,12 @@ impl fmt::Display for Difference {
         } = self;
         write!(f, "{entity}: {what} ")?;
         match stands {
+            Some(stands) if stands.is_empty() => f.write_str("is \"\"")?,
             Some(stands) => write!(f, "is {stands}")?,
             None => f.write_str("is not set")?,
         }
         match wanted {
+            Some(wanted) if wanted.is_empty() => f.write_str(", Gatepost would have \"\""),
             Some(wanted) => write!(f, ", Gatepost would have {wanted}"),
             None => f.write_str(", Gatepost would not set it"),
         }

@@ -1,5 +1,11 @@
 //! For tests of programs that publish and consume.
 
+#[cfg(all(feature = "rabbitmq", unix))]
+mod node;
+
+#[cfg(all(feature = "rabbitmq", unix))]
+pub use node::RabbitNode;
+
 use crate::Random;
 
 /// Jitter of none: every delay is exactly its rung.

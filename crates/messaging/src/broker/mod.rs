@@ -46,7 +46,7 @@ impl Broker {
     /// The broker that is part of the database: consumers claim the outbox's rows on a lease.
     #[cfg(feature = "store")]
     pub fn embedded(store: &Store) -> Self {
-        Self::of(Kind::Embedded(embedded::Embedded::new(store)))
+        Self::of(Kind::Embedded(embedded::Embedded::new(store)), Arc::default())
     }
 
     /// A RabbitMQ that answers now: `amqp://user:password@host:5672/vhost`, or `amqps://`. See
@@ -67,9 +67,10 @@ impl Broker {
     /// [`Error::Unreachable`] or [`Error::Refused`] if there is no first connection.
     #[cfg(feature = "rabbitmq")]
     pub async fn connect_with(settings: RabbitSettings) -> Result<Self, Error> {
-        let rabbit = rabbitmq::Rabbit::new(settings);
+        let topology = Arc::default();
+        let rabbit = rabbitmq::Rabbit::new(settings, &topology);
         rabbit.first_connection().await?;
-        Ok(Self::of(Kind::Rabbit(rabbit)))
+        Ok(Self::of(Kind::Rabbit(rabbit), topology))
     }
 
     /// A RabbitMQ, whether it can be reached now or not: connects in the background and comes back by itself,
@@ -78,13 +79,15 @@ impl Broker {
     /// Has to be called within a tokio runtime.
     #[cfg(feature = "rabbitmq")]
     pub fn rabbitmq(settings: RabbitSettings) -> Self {
-        Self::of(Kind::Rabbit(rabbitmq::Rabbit::new(settings)))
+        let topology = Arc::default();
+        let rabbit = rabbitmq::Rabbit::new(settings, &topology);
+        Self::of(Kind::Rabbit(rabbit), topology)
     }
 
-    fn of(kind: Kind) -> Self {
+    fn of(kind: Kind, topology: Arc<RwLock<Topology>>) -> Self {
         Self {
             kind,
-            topology: Arc::default(),
+            topology,
             random: Random::system(),
         }
     }
@@ -195,8 +198,8 @@ impl Broker {
         }
     }
 
-    /// Makes a topology known to this broker and its clones without asking RabbitMQ for it: what is declared
-    /// when its consumer starts, or by `declare` once there is a connection.
+    /// Makes a topology known to this broker and its clones without asking RabbitMQ for it. Whatever is known
+    /// is declared at each new connection, the first one that comes after this included.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a name that no broker takes.

@@ -1,20 +1,28 @@
 //! Making a topology stand, and saying what stands otherwise. Nothing is ever changed or deleted.
 //!
+//! At each new connection what was declared is made to stand again: the broker may have lost it.
+//!
 //! Every look and every declaration has a channel of its own, since a refusal (404, 406) closes it.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::AMQPSoftError;
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind as LapinExchange};
+use tokio::sync::watch;
 
 use super::lane::short;
-use super::link::Link;
+use super::link::{Link, WeakLink};
 use super::refusal;
 use super::shapes::{self, Shape};
+use super::supervised::State;
 use crate::{Binding, Difference, Drift, Error, ExchangeKind, Match, Topology};
 
+/// Pause after a failure to declare again.
+const AGAIN: Duration = Duration::from_secs(1);
 /// More differences than a queue has properties.
 const MOST_DIFFERENCES: usize = 16;
 
@@ -36,6 +44,54 @@ pub(super) async fn declare(link: &Link, topology: &Topology) -> Result<Drift, E
         tracing::warn!("{difference}; it is used as it is");
     }
     Ok(drift)
+}
+
+/// Sees to it that whatever is known stands, also on a broker that comes back empty, until the link is gone.
+pub(super) async fn keep(link: WeakLink, mut states: watch::Receiver<State>, known: Arc<RwLock<Topology>>) {
+    let mut done = 0;
+    loop {
+        let generation = match &*states.borrow_and_update() {
+            State::Up(up) => up.generation,
+            State::Down { .. } => done,
+        };
+        if generation != done
+            && let Some(link) = link.upgrade()
+        {
+            let topology = known.read().unwrap_or_else(PoisonError::into_inner).clone();
+            match renew(&link, &topology).await {
+                Ok(()) => done = generation,
+                Err(error) => {
+                    tracing::warn!(%error, "queues could not be declared, trying again");
+                    tokio::time::sleep(AGAIN).await;
+                    continue;
+                }
+            }
+        }
+        if states.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes what is missing. What stands otherwise was told when it was declared.
+async fn renew(link: &Link, topology: &Topology) -> Result<(), Error> {
+    for (name, kind) in topology.exchanges() {
+        let _ = ensure_exchange(link, name, kind).await?;
+    }
+    for queue in topology.queues() {
+        for shape in shapes::of(queue, &topology.config(queue)) {
+            if !stands(link, &shape.name).await?
+                && let Err(refused) = declare_queue(link, &shape, true).await?
+                && refused.soft != Some(AMQPSoftError::PRECONDITIONFAILED)
+            {
+                return Err(refused.error);
+            }
+        }
+    }
+    for binding in topology.bindings() {
+        bind(link, binding).await?;
+    }
+    Ok(())
 }
 
 /// Makes one queue stand, or says how the one that stands differs.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::settings::RabbitSettings;
-use super::supervised::{State, Supervised};
+use super::supervised::{State, Supervised, WeakSupervised};
 use crate::BrokerHealth;
 
 /// Both connections. Cheap to clone; they close when the last clone is gone.
@@ -43,12 +43,37 @@ impl Link {
         &self.consuming
     }
 
+    pub(super) fn downgrade(&self) -> WeakLink {
+        WeakLink {
+            publishing: self.publishing.downgrade(),
+            consuming: self.consuming.downgrade(),
+            health: self.health.clone(),
+        }
+    }
+
     pub(crate) fn settings(&self) -> &RabbitSettings {
         self.publishing.settings()
     }
 
     pub(crate) fn health(&self) -> watch::Receiver<BrokerHealth> {
         self.health.clone()
+    }
+}
+
+/// The same for a task that must not keep the connections.
+pub(super) struct WeakLink {
+    publishing: WeakSupervised,
+    consuming: WeakSupervised,
+    health: watch::Receiver<BrokerHealth>,
+}
+
+impl WeakLink {
+    pub(super) fn upgrade(&self) -> Option<Link> {
+        Some(Link {
+            publishing: self.publishing.upgrade()?,
+            consuming: self.consuming.upgrade()?,
+            health: self.health.clone(),
+        })
     }
 }
 

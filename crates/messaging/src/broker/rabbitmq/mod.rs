@@ -15,6 +15,9 @@ mod settings;
 pub(crate) mod shapes;
 mod supervised;
 
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use lapin::types::AMQPValue;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -31,6 +34,7 @@ use crate::{BrokerHealth, Drift, Envelope, Error, Outgoing, PublishError, Route,
 pub(crate) struct Rabbit {
     link: Link,
     publisher: Publisher,
+    known: Arc<RwLock<Topology>>,
 }
 
 impl std::fmt::Debug for Rabbit {
@@ -40,11 +44,17 @@ impl std::fmt::Debug for Rabbit {
 }
 
 impl Rabbit {
-    /// Begins to connect, in the background.
-    pub(crate) fn new(settings: RabbitSettings) -> Self {
+    /// Begins to connect, in the background; what is `known` is declared at each connection.
+    pub(crate) fn new(settings: RabbitSettings, known: &Arc<RwLock<Topology>>) -> Self {
         let link = Link::new(settings);
         let publisher = Publisher::start(&link);
-        Self { link, publisher }
+        let states = link.publishing().watch();
+        tokio::spawn(declare::keep(link.downgrade(), states, Arc::clone(known)));
+        Self {
+            link,
+            publisher,
+            known: Arc::clone(known),
+        }
     }
 
     /// Waits for the first connection, or for the first reason why there is none.
@@ -66,38 +76,107 @@ impl Rabbit {
     }
 
     pub(crate) async fn publish(&self, route: Route, envelope: &Envelope) -> Result<Uuid, PublishError> {
-        let parcel = self.parcel(route, envelope, 0, None)?;
+        let parcel = self.parcel(&route, envelope, 0, None)?;
         let id = parcel.id;
-        self.publisher.send_one(parcel).await.map(|()| id)
+        let sent = self.publisher.send_one(parcel).await;
+        if matches!(sent, Err(PublishError::Returned)) && self.stand_again(&route).await {
+            let envelope = envelope.clone().id(id);
+            let parcel = self.parcel(&route, &envelope, 0, None)?;
+            return self.publisher.send_one(parcel).await.map(|()| id);
+        }
+        sent.map(|()| id)
     }
 
-    pub(crate) async fn publish_batch(&self, batch: Vec<Outgoing>) -> Vec<Result<Uuid, PublishError>> {
-        let mut parcels = Vec::with_capacity(batch.len());
-        let mut outcomes: Vec<Result<Uuid, PublishError>> = Vec::with_capacity(batch.len());
-        for one in batch {
-            outcomes.push(
-                match self.parcel(one.route, &one.envelope, one.attempts, one.enqueued_at) {
-                    Ok(parcel) => {
-                        let id = parcel.id;
-                        parcels.push(parcel);
-                        Ok(id)
-                    }
-                    Err(error) => Err(error),
-                },
-            );
+    pub(crate) async fn publish_batch(&self, mut batch: Vec<Outgoing>) -> Vec<Result<Uuid, PublishError>> {
+        let now = self.link.settings().clock.now();
+        for one in &mut batch {
+            one.envelope.id.get_or_insert_with(|| new_id(now));
         }
-        let sent = self.publisher.send(parcels).await;
-        for (outcome, sent) in outcomes.iter_mut().filter(|outcome| outcome.is_ok()).zip(sent) {
-            if let Err(error) = sent {
-                *outcome = Err(error);
+        let mut outcomes = self.send_all(&batch, |_| true).await;
+        let mut lost: Vec<&Route> = batch
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| matches!(outcome, Some(Err(PublishError::Returned))))
+            .map(|(one, _)| &one.route)
+            .collect();
+        lost.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        lost.dedup();
+        let mut back = HashSet::new();
+        for route in lost {
+            if self.stand_again(route).await {
+                back.insert(route);
             }
+        }
+        if !back.is_empty() {
+            let returned: Vec<bool> = outcomes
+                .iter()
+                .map(|outcome| matches!(outcome, Some(Err(PublishError::Returned))))
+                .collect();
+            let again = |nth: usize| returned[nth] && back.contains(&batch[nth].route);
+            for (outcome, second) in outcomes.iter_mut().zip(self.send_all(&batch, again).await) {
+                if second.is_some() {
+                    *outcome = second;
+                }
+            }
+        }
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or(Err(PublishError::NotRequested)))
+            .collect()
+    }
+
+    /// Sends those of a batch that are chosen by their place; `None` for the others.
+    async fn send_all(
+        &self,
+        batch: &[Outgoing],
+        chosen: impl Fn(usize) -> bool,
+    ) -> Vec<Option<Result<Uuid, PublishError>>> {
+        let mut parcels = Vec::with_capacity(batch.len());
+        let mut places = Vec::with_capacity(batch.len());
+        let mut outcomes: Vec<Option<Result<Uuid, PublishError>>> = batch.iter().map(|_| None).collect();
+        for (nth, one) in batch.iter().enumerate().filter(|(nth, _)| chosen(*nth)) {
+            match self.parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at) {
+                Ok(parcel) => {
+                    places.push((nth, parcel.id));
+                    parcels.push(parcel);
+                }
+                Err(error) => outcomes[nth] = Some(Err(error)),
+            }
+        }
+        for ((nth, id), sent) in places.into_iter().zip(self.publisher.send(parcels).await) {
+            outcomes[nth] = Some(sent.map(|()| id));
         }
         outcomes
     }
 
+    /// Whether the queue of this route is one of ours that somebody deleted, and stands again.
+    async fn stand_again(&self, route: &Route) -> bool {
+        let Some(queue) = route.to_queue() else {
+            return false;
+        };
+        let config = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.queues().all(|name| name != queue) {
+                return false;
+            }
+            known.config(queue)
+        };
+        tracing::error!(
+            queue,
+            "a queue was deleted, what was in it is lost; it is declared again"
+        );
+        match declare::ensure(&self.link, &shapes::main(queue, &config)).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::error!(queue, %error, "the queue could not be declared again");
+                false
+            }
+        }
+    }
+
     fn parcel(
         &self,
-        route: Route,
+        route: &Route,
         envelope: &Envelope,
         attempts: u32,
         enqueued_at: Option<Timestamp>,
@@ -114,8 +193,8 @@ impl Rabbit {
         let extra: &[_] = if attempts == 0 { &[] } else { &[tried] };
         Ok(Parcel {
             id,
-            exchange: route.exchange,
-            key: route.key,
+            exchange: route.exchange.clone(),
+            key: route.key.clone(),
             mandatory: !route.optional,
             properties: properties::write(envelope, id, enqueued_at.unwrap_or(now), extra),
             body: envelope.body.bytes.clone(),

@@ -1,7 +1,7 @@
 //! One connection that comes back by itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -58,7 +58,21 @@ impl Drop for Inner {
     }
 }
 
+/// The same for a task that must not keep the connection.
+#[derive(Clone)]
+pub(super) struct WeakSupervised(Weak<Inner>);
+
+impl WeakSupervised {
+    pub(super) fn upgrade(&self) -> Option<Supervised> {
+        self.0.upgrade().map(Supervised)
+    }
+}
+
 impl Supervised {
+    pub(super) fn downgrade(&self) -> WeakSupervised {
+        WeakSupervised(Arc::downgrade(&self.0))
+    }
+
     /// Made at its first use.
     pub(crate) fn new(settings: &Arc<RabbitSettings>, purpose: &'static str) -> Self {
         Self(Arc::new(Inner {
