@@ -1,7 +1,7 @@
 //! Checking a token: text in, a typed token or a typed refusal out. No I/O.
 //!
-//! RFC 8725 by construction. The key is chosen by the purpose that was asked for, each key has one algorithm, and
-//! the header must be the very bytes that this key writes: `none`, another algorithm, `crit`, `jku`, `x5u` or a
+//! RFC 8725 by construction. The keys are those of the purpose that was asked for, each key has one algorithm, and
+//! the header must be the very bytes that one of these keys writes, which then alone may verify: `none`, another algorithm, `crit`, `jku`, `x5u` or a
 //! strange `kid` never get as far as being read. The signature is compared before the payload is looked at.
 
 use std::marker::PhantomData;
@@ -17,6 +17,7 @@ use crate::claims::{AnyToken, Claims, Read, SessionRef, Token};
 use crate::error::Refused;
 use crate::issue::MAX_TOKEN_BYTES;
 use crate::purpose::{Purpose, name_of_typ};
+use crate::ring::Entry;
 use crate::tokens::{Key, Keyed, Tokens};
 
 /// 32 bytes in base64url.
@@ -58,18 +59,35 @@ impl Tokens {
         if raw.len() > MAX_TOKEN_BYTES {
             return Err(Refused::Malformed);
         }
-        let Some(key) = keyed.ring.iter().find(|key| raw.starts_with(&key.header)) else {
-            return Err(self.why_not(raw));
-        };
-        open(key, raw).ok_or(Refused::Malformed)
+        let ring = self.ring.get();
+        if let Some(key) = keyed.derived.iter().find(|key| raw.starts_with(&key.header)) {
+            if ring.is_some_and(|ring| ring.is_retired(key)) {
+                return Err(Refused::Malformed);
+            }
+            return open(key, raw).ok_or(Refused::Malformed);
+        }
+        if let Some(ring) = ring
+            && let Some(entry) = ring.verifier(&keyed.spec.name, raw, self.clock.now())
+        {
+            return open_by(entry, raw).ok_or(Refused::Malformed);
+        }
+        Err(self.why_not(raw))
     }
 
     /// A token that none of a purpose's keys made: for another purpose, as far as it says so itself, or none of ours.
     fn why_not(&self, raw: &str) -> Refused {
-        let other = claimed_purpose(raw).and_then(|name| self.keyed_named(&name));
-        match other {
-            Some(other) if other.ring.iter().any(|key| raw.starts_with(&key.header)) => Refused::WrongPurpose,
-            _ => Refused::Malformed,
+        let Some(other) = claimed_purpose(raw).and_then(|name| self.keyed_named(&name)) else {
+            return Refused::Malformed;
+        };
+        let known = other.derived.iter().any(|key| raw.starts_with(&key.header))
+            || self
+                .ring
+                .get()
+                .is_some_and(|ring| ring.verifier(&other.spec.name, raw, self.clock.now()).is_some());
+        if known {
+            Refused::WrongPurpose
+        } else {
+            Refused::Malformed
         }
     }
 
@@ -134,6 +152,18 @@ fn open(key: &Key, raw: &str) -> Option<Vec<u8>> {
     mac.verify_slice(&signature[..length]).ok()?;
     URL_SAFE_NO_PAD
         .decode(&raw.as_bytes()[key.header.len()..dot])
+        .ok()
+}
+
+/// As [`open`], with a key of the ring, whose signatures may have another length.
+fn open_by(entry: &Entry, raw: &str) -> Option<Vec<u8>> {
+    let dot = raw.rfind('.').filter(|dot| *dot >= entry.header.len())?;
+    let signature = URL_SAFE_NO_PAD.decode(&raw.as_bytes()[dot + 1..]).ok()?;
+    if !entry.key.verify(&raw.as_bytes()[..dot], &signature) {
+        return None;
+    }
+    URL_SAFE_NO_PAD
+        .decode(&raw.as_bytes()[entry.header.len()..dot])
         .ok()
 }
 

@@ -154,6 +154,12 @@ pub enum CreateError {
     /// The extra claims would make a token longer than [`MAX_TOKEN_BYTES`](crate::MAX_TOKEN_BYTES).
     #[error("the token would have {0} bytes; none over 8192 is ever accepted")]
     TooLarge(usize),
+    /// Every key that could sign for this purpose was retired.
+    #[error("no key signs `{0}` any more: make one with `gatepost key generate`")]
+    NoKey(String),
+    /// The key did not sign.
+    #[error("the token could not be signed")]
+    Key(#[source] KeyError),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random(#[source] getrandom::Error),
@@ -162,19 +168,37 @@ pub enum CreateError {
 impl CreateError {
     /// Whether the same call may work later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Random(_))
+        matches!(
+            self,
+            Self::Random(_) | Self::Key(KeyError::Signing | KeyError::Random(_))
+        )
     }
 }
 
-/// Why a secret can't be used.
+/// Why a secret or a key can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// HS256 wants at least as many bytes as its hash has (RFC 7518 3.2), and no human password (RFC 8725 3.5).
     #[error("the secret has {0} bytes; it takes at least 32, made at random: `openssl rand -base64 32`")]
     TooShort(usize),
-    /// The same secret is given twice.
-    #[error("a previous secret is the same as another one")]
+    /// The same secret or key is given twice.
+    #[error("the same secret or key is given twice")]
     Twice,
+    /// No algorithm of ours has this name.
+    #[error("no algorithm is called `{0}`: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA")]
+    UnknownAlgorithm(String),
+    /// This build has no keys with a public half.
+    #[error("{0} needs a build with the feature `asymmetric`")]
+    Unsupported(crate::algorithm::Algorithm),
+    /// The JSON is not a private key that can be used.
+    #[error("this is not a private key as JSON (RFC 7517): {0}")]
+    Jwk(&'static str),
+    /// A key is for at least one purpose, by its name.
+    #[error("`{0}` are not purposes: a key is for one or more, by their names")]
+    Purposes(String),
+    /// The system gave no random bytes for the signature.
+    #[error("the key could not sign: the system gave no random bytes")]
+    Signing,
     /// The system gave no random bytes.
     #[error("the system gave no random bytes")]
     Random(#[source] getrandom::Error),

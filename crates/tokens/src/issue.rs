@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +15,8 @@ use crate::claims::{SessionRef, Subject, Written};
 use crate::error::CreateError;
 use crate::jti::Jti;
 use crate::purpose::{MAX_LIFETIME, Purpose};
-use crate::tokens::{Keyed, Tokens};
+use crate::ring::Entry;
+use crate::tokens::{Key, Keyed, Tokens};
 
 /// The longest token that is made or looked at. Web servers take about this much in one header line.
 pub const MAX_TOKEN_BYTES: usize = 8192;
@@ -34,7 +36,7 @@ pub struct NewToken<E = ()> {
     pub(crate) keep_until: Option<i64>,
     /// Exactly these times instead of now and the lifetime.
     pub(crate) times: Option<(i64, i64)>,
-    /// The fingerprint of the secret to sign with, if it is still known; else the current one.
+    /// The fingerprint of the secret, or the name of the key in the ring, to sign with while it is known.
     pub(crate) secret: Option<String>,
 }
 
@@ -120,7 +122,7 @@ impl<E> NewToken<E> {
         self
     }
 
-    /// Signed by the secret of this fingerprint while it is known.
+    /// Signed by the secret of this fingerprint, or the ring's key of this name, while it is known.
     #[must_use]
     #[cfg_attr(
         not(feature = "store"),
@@ -152,6 +154,19 @@ impl fmt::Debug for Minted {
             .field("expires_at", &self.expires_at)
             .finish_non_exhaustive()
     }
+}
+
+enum Signer<'k> {
+    Derived(&'k Key),
+    Ring(Arc<Entry>),
+}
+
+/// Header and payload, with room for the signature.
+fn message(header: &str, payload: &[u8], room: usize) -> String {
+    let mut raw = String::with_capacity(header.len() + payload.len().div_ceil(3) * 4 + room);
+    raw.push_str(header);
+    URL_SAFE_NO_PAD.encode_string(payload, &mut raw);
+    raw
 }
 
 impl Tokens {
@@ -216,18 +231,23 @@ impl Tokens {
         })
         .map_err(CreateError::Extra)?;
 
-        let chosen = new
-            .secret
-            .as_ref()
-            .and_then(|wanted| keyed.ring.iter().find(|key| key.secret == *wanted));
-        let key = chosen.unwrap_or(&keyed.ring[0]);
-        let mut raw = String::with_capacity(key.header.len() + payload.len().div_ceil(3) * 4 + 44);
-        raw.push_str(&key.header);
-        URL_SAFE_NO_PAD.encode_string(&payload, &mut raw);
-        let mut mac = key.mac.clone();
-        mac.update(raw.as_bytes());
-        raw.push('.');
-        URL_SAFE_NO_PAD.encode_string(mac.finalize().into_bytes(), &mut raw);
+        let raw = match self.signer(keyed, new.secret.as_deref())? {
+            Signer::Derived(key) => {
+                let mut raw = message(&key.header, &payload, 44);
+                let mut mac = key.mac.clone();
+                mac.update(raw.as_bytes());
+                raw.push('.');
+                URL_SAFE_NO_PAD.encode_string(mac.finalize().into_bytes(), &mut raw);
+                raw
+            }
+            Signer::Ring(entry) => {
+                let mut raw = message(&entry.header, &payload, 88);
+                let signature = entry.key.sign(raw.as_bytes()).map_err(CreateError::Key)?;
+                raw.push('.');
+                URL_SAFE_NO_PAD.encode_string(signature, &mut raw);
+                raw
+            }
+        };
         if raw.len() > MAX_TOKEN_BYTES {
             return Err(CreateError::TooLarge(raw.len()));
         }
@@ -236,6 +256,40 @@ impl Tokens {
             jti: jti.to_string(),
             issued_at,
             expires_at,
+        })
+    }
+
+    /// Who signs now: the key that was asked for while it can be had, else the ring's newest for this purpose, else the
+    /// secret's own. A purpose that has a key in the ring is not signed with the secret's again: others would not
+    /// know how to verify that.
+    fn signer<'k>(&self, keyed: &'k Keyed, wanted: Option<&str>) -> Result<Signer<'k>, CreateError> {
+        let name = keyed.spec.name.as_str();
+        let derived = |wanted: Option<&str>| {
+            let named = |wanted: &str| keyed.derived.iter().find(|key| key.secret == wanted);
+            wanted.and_then(named).unwrap_or(&keyed.derived[0])
+        };
+        let Some(ring) = self.ring.get() else {
+            return Ok(Signer::Derived(derived(wanted)));
+        };
+        let now = self.clock.now();
+        let chosen = wanted.and_then(|kid| ring.named(name, kid, now));
+        if let Some(entry) = chosen.or_else(|| ring.signer(name, now)) {
+            return Ok(Signer::Ring(Arc::clone(entry)));
+        }
+        [derived(wanted), derived(None)]
+            .into_iter()
+            .find(|key| !ring.is_retired(key))
+            .map(Signer::Derived)
+            .ok_or_else(|| CreateError::NoKey(name.to_owned()))
+    }
+
+    /// What a session remembers of the key that signs its refresh tokens now.
+    #[cfg(feature = "store")]
+    pub(crate) fn signer_of_refresh(&self) -> Result<String, CreateError> {
+        let keyed = self.keyed::<crate::purpose::Refresh>();
+        Ok(match self.signer(&keyed, None)? {
+            Signer::Derived(key) => key.secret.clone(),
+            Signer::Ring(entry) => entry.key.kid().to_owned(),
         })
     }
 

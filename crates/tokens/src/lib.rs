@@ -39,17 +39,21 @@
 //! ```
 //!
 //! # Features
+//! - `asymmetric`: keys that others can verify with (RS256, PS256, ES256, `EdDSA`), by `ring`.
 //! - `store`: one-time use inside your own transaction, sessions, revocation within a second; needs a database.
 //! - `axum`: the extractor `Bearer<P>`.
 //! - `testing`: a clock that stands still.
 //!
 //! # What is where
 //! [`Tokens`] makes ([`create`](Tokens::create), [`mint`](Tokens::mint)) and checks ([`check`](Tokens::check),
-//! [`check_any`](Tokens::check_any)); [`Keys`] holds the secret; [`purpose!`] and [`PurposeSpec`] say what a token
+//! [`check_any`](Tokens::check_any)); [`Keys`] holds the secret, [`KeyRing`] keys of their own and [`Tokens::jwks`] their public halves; [`purpose!`] and [`PurposeSpec`] say what a token
 //! is for; [`Refused`] says why one does not count. With `store`, `TokenService` does the rest: `verify` uses a token
 //! up, `start_session` and `refresh` keep sessions, `revoke_all` ends everything a subject holds, `check_access` asks
 //! memory only. `docs/tokens.md` has the rules and the formats.
 
+mod algorithm;
+#[cfg(feature = "asymmetric")]
+mod asymmetric;
 #[cfg(feature = "axum")]
 mod bearer;
 mod check;
@@ -64,6 +68,7 @@ mod error;
 mod inspect;
 mod issue;
 mod jti;
+mod jwk;
 mod keys;
 mod purpose;
 mod random;
@@ -73,6 +78,9 @@ mod refresh;
 mod revocations;
 #[cfg(feature = "store")]
 mod revoke;
+mod ring;
+#[cfg(feature = "asymmetric")]
+mod rsa_key;
 #[cfg(feature = "store")]
 mod secret;
 #[cfg(feature = "store")]
@@ -81,12 +89,14 @@ mod service;
 mod sessions;
 #[cfg(feature = "store")]
 mod sight;
+mod signing_key;
 #[cfg(feature = "store")]
 mod sweep;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tokens;
 
+pub use algorithm::Algorithm;
 #[cfg(feature = "axum")]
 pub use bearer::{Bearer, BearerRejection};
 pub use claims::{AnyToken, Claims, SessionRef, Subject, Token};
@@ -108,10 +118,12 @@ pub use purpose::{
 pub use refresh::{Reuse, Rotation};
 #[cfg(feature = "store")]
 pub use revocations::Revocations;
+pub use ring::{KeyRing, RingKey};
 #[cfg(feature = "store")]
 pub use service::TokenService;
 #[cfg(feature = "store")]
 pub use sessions::{EndReason, Grant, NewSession, Session};
+pub use signing_key::SigningKey;
 #[cfg(feature = "store")]
 pub use sweep::Swept;
 pub use tokens::Tokens;

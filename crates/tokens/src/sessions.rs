@@ -200,7 +200,7 @@ impl TokenService {
         Ok(Rotation {
             jti: Jti::random()?.to_string(),
             access_jti: Jti::random()?.to_string(),
-            secret: self.tokens.keys().fingerprint().to_owned(),
+            secret: self.tokens.signer_of_refresh()?,
             issued_at: Timestamp::from_secs(issued_at),
             expires_at: Timestamp::from_secs(expires_at),
         })

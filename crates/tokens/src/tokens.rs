@@ -8,11 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _};
 use sha2::Sha256;
 
+use crate::algorithm::Algorithm;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::PurposeError;
 use crate::keys::Keys;
 use crate::purpose::{Purpose, PurposeSpec, typ_of};
+use crate::ring::SharedRing;
 
 /// Makes and checks tokens, without I/O. Cheap to clone; clones share their keys.
 #[derive(Clone)]
@@ -23,6 +25,8 @@ pub struct Tokens {
     keys: Arc<Keys>,
     /// The built-in purposes and those of configuration.
     known: Arc<BTreeMap<String, Arc<Keyed>>>,
+    /// Keys besides those of the secret.
+    pub(crate) ring: Arc<SharedRing>,
     /// Purposes that are only a type in the user's code: their keys, derived when first asked for.
     met: Arc<RwLock<BTreeMap<&'static str, Arc<Keyed>>>>,
 }
@@ -30,8 +34,8 @@ pub struct Tokens {
 /// A purpose with its keys, ready to sign and verify.
 pub(crate) struct Keyed {
     pub(crate) spec: PurposeSpec,
-    /// One a secret, in the order of [`Keys`]: the first signs.
-    pub(crate) ring: Vec<Key>,
+    /// One a secret, in the order of [`Keys`]: the first signs, unless there is a ring.
+    pub(crate) derived: Vec<Key>,
 }
 
 /// One HS256 key of one purpose.
@@ -41,6 +45,8 @@ pub(crate) struct Key {
     /// The encoded header and its dot. What verifies with this key starts with these very bytes, so algorithm,
     /// type and key id are compared, not parsed; nothing in a header can steer us (RFC 8725 3.1, 3.10, 3.11).
     pub(crate) header: String,
+    /// Its name.
+    pub(crate) kid: String,
     /// The fingerprint of the secret behind it.
     pub(crate) secret: String,
 }
@@ -58,6 +64,7 @@ impl Tokens {
             clock: Clock::system(),
             keys: Arc::new(keys),
             known: Arc::new(known),
+            ring: Arc::default(),
             met: Arc::default(),
         }
     }
@@ -152,22 +159,24 @@ impl Tokens {
 
 impl Keyed {
     fn new(spec: PurposeSpec, keys: &Keys) -> Self {
-        let ring = keys.secrets().iter().map(|secret| Key {
+        let derived = keys.secrets().iter().map(|secret| Key {
             #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
             mac: Hmac::<Sha256>::new_from_slice(secret.signing_key(&spec.name).as_ref()).expect("any length"),
-            header: encoded_header(&typ_of(&spec.name), &secret.key_id(&spec.name)),
+            header: encoded_header(Algorithm::Hs256, &typ_of(&spec.name), &secret.key_id(&spec.name)),
+            kid: secret.key_id(&spec.name),
             secret: secret.fingerprint().to_owned(),
         });
         Self {
-            ring: ring.collect(),
+            derived: derived.collect(),
             spec,
         }
     }
 }
 
 /// `typ` and `kid` are ours and need no escaping: purpose names and base64url.
-fn encoded_header(typ: &str, kid: &str) -> String {
-    let mut header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","typ":"{typ}","kid":"{kid}"}}"#));
+pub(crate) fn encoded_header(algorithm: Algorithm, typ: &str, kid: &str) -> String {
+    let mut header =
+        URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"{algorithm}","typ":"{typ}","kid":"{kid}"}}"#));
     header.push('.');
     header
 }
