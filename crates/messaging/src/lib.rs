@@ -91,6 +91,8 @@ mod consume;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod delivery;
 #[cfg(feature = "store")]
+mod dispatcher;
+#[cfg(feature = "store")]
 pub mod events;
 #[cfg(feature = "rabbitmq")]
 mod ids;
@@ -129,6 +131,8 @@ pub use clock::Clock;
 pub use consume::Consumer;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use delivery::{Ack, Delivery};
+#[cfg(feature = "store")]
+pub use dispatcher::{Dispatcher, DispatcherHealth};
 #[cfg(feature = "store")]
 pub use events::{Event, EventPage, Events};
 #[cfg(feature = "store")]

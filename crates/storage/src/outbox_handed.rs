@@ -216,10 +216,10 @@ pub async fn take_back(tx: &mut Tx<'_>, back: &TakeBack) -> Result<u64, Error> {
         sqlite: "UPDATE {outbox} SET lease = NULL, handed_at = NULL, doubt_at = NULL, \
              visible_at = min(enqueued_at, $4) WHERE handed_at IS NOT NULL AND rowid IN (SELECT r FROM \
              (SELECT rowid AS r, doubt_at FROM {outbox} WHERE queue = $1 AND handed_at IS NOT NULL AND handed_at <= $2 \
-             ORDER BY handed_at LIMIT $3) WHERE doubt_at <= $5)",
+             ORDER BY handed_at, id LIMIT $3) WHERE doubt_at <= $5)",
         postgres: "UPDATE {outbox} AS o SET lease = NULL, handed_at = NULL, doubt_at = NULL, \
              visible_at = least(o.enqueued_at, $4) FROM (SELECT id, doubt_at FROM {outbox} WHERE queue = $1 \
-             AND handed_at IS NOT NULL AND handed_at <= $2 ORDER BY handed_at LIMIT $3) AS first \
+             AND handed_at IS NOT NULL AND handed_at <= $2 ORDER BY handed_at, id LIMIT $3) AS first \
              WHERE o.id = first.id AND o.handed_at IS NOT NULL AND first.doubt_at <= $5",
     };
     execute!(

@@ -255,6 +255,19 @@ impl Broker {
         )
     }
 
+    /// How much lies on a queue of the broker itself, if it has one of that name. The embedded broker has none.
+    #[cfg(feature = "store")]
+    pub(crate) async fn depth(&self, queue: &str) -> Result<Option<Depth>, Error> {
+        match &self.kind {
+            Kind::Embedded(_) => {
+                let _ = queue;
+                Ok(None)
+            }
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => rabbit.depth(queue).await,
+        }
+    }
+
     /// Starts to take messages.
     pub(crate) async fn open(&self, want: Want) -> Result<Source, Error> {
         match &self.kind {
@@ -264,6 +277,16 @@ impl Broker {
             Kind::Rabbit(rabbit) => Ok(Source::Rabbit(rabbit.open(want).await?)),
         }
     }
+}
+
+/// What a broker says of a queue.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "store"), allow(dead_code, reason = "the dispatcher's"))]
+pub(crate) struct Depth {
+    /// Messages that could be delivered now; those in a consumer's hands are not among them.
+    pub(crate) ready: u64,
+    /// Consumers that take from it.
+    pub(crate) consumers: u64,
 }
 
 /// What a consumer wants of a broker.

@@ -7,6 +7,7 @@
 mod leases;
 mod publish;
 mod pump;
+mod reclaim;
 mod settler;
 
 use std::collections::{HashMap, HashSet};
@@ -69,6 +70,7 @@ impl Embedded {
         }
         // What can't work at all (no tables, no rights) is said here and not retried for ever.
         pump::look(&self.store, &want.queue).await?;
+        reclaim::all(&self.store, &want.queue, Duration::ZERO).await?;
         let leases = Arc::new(Leases::new(&self.store, want.config.lease));
         let settler = Settler::start(
             &self.store,
@@ -92,6 +94,10 @@ impl Embedded {
             stop,
             pump: Task(tokio::spawn(pump.run())),
             _renewer: Task(tokio::spawn(leases.renew())),
+            _reclaimer: Task(tokio::spawn(reclaim::keep(
+                self.store.clone(),
+                want.queue.as_str().into(),
+            ))),
         })
     }
 }
@@ -112,6 +118,7 @@ pub(crate) struct Source {
     stop: CancellationToken,
     pump: Task,
     _renewer: Task,
+    _reclaimer: Task,
 }
 
 impl Drop for Source {

@@ -19,6 +19,7 @@ use super::link::{Link, WeakLink};
 use super::refusal;
 use super::shapes::{self, Shape};
 use super::supervised::State;
+use crate::broker::Depth;
 use crate::{Binding, Difference, Drift, Error, ExchangeKind, Match, Topology};
 
 /// Pause after a failure to declare again.
@@ -110,6 +111,11 @@ pub(crate) async fn ensure(link: &Link, shape: &Shape) -> Result<Vec<Difference>
 
 /// Whether there is a queue of that name.
 pub(crate) async fn stands(link: &Link, queue: &str) -> Result<bool, Error> {
+    Ok(look(link, queue).await?.is_some())
+}
+
+/// How a queue stands, if there is one of that name. Looking takes nothing.
+pub(crate) async fn look(link: &Link, queue: &str) -> Result<Option<Depth>, Error> {
     let options = QueueDeclareOptions {
         passive: true,
         ..QueueDeclareOptions::default()
@@ -120,9 +126,12 @@ pub(crate) async fn stands(link: &Link, queue: &str) -> Result<bool, Error> {
             .await
     });
     match asked.await? {
-        Ok(_) => Ok(true),
+        Ok(stands) => Ok(Some(Depth {
+            ready: u64::from(stands.message_count()),
+            consumers: u64::from(stands.consumer_count()),
+        })),
         Err(refused) => match refused.soft {
-            Some(AMQPSoftError::NOTFOUND) => Ok(false),
+            Some(AMQPSoftError::NOTFOUND) => Ok(None),
             // Somebody's exclusive queue: it stands, and is no use to us.
             _ => Err(refused.error),
         },

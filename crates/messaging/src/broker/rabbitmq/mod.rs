@@ -71,6 +71,10 @@ impl Rabbit {
         declare::declare(&self.link, topology).await
     }
 
+    pub(crate) async fn depth(&self, queue: &str) -> Result<Option<super::Depth>, Error> {
+        declare::look(&self.link, queue).await
+    }
+
     pub(crate) fn health(&self) -> watch::Receiver<BrokerHealth> {
         self.link.health()
     }
