@@ -27,6 +27,8 @@ pub struct Consumer {
     #[cfg(feature = "store")]
     once: Option<Store>,
     #[cfg(feature = "store")]
+    held: Option<Store>,
+    #[cfg(feature = "store")]
     on_dead: Option<DeadHook>,
     until_idle: bool,
     shared: Shared,
@@ -64,6 +66,8 @@ impl Consumer {
             #[cfg(feature = "store")]
             once: None,
             #[cfg(feature = "store")]
+            held: None,
+            #[cfg(feature = "store")]
             on_dead: None,
             until_idle: false,
             shared,
@@ -93,6 +97,16 @@ impl Consumer {
         self
     }
 
+    /// For messages whose rows wait in the outbox of `store` until their end is known (a dispatcher published
+    /// them to RabbitMQ and kept the rows): how they end is written there, in the handler's transaction or in one
+    /// of the consumer's own, and what is to come next comes from there. What has no row ends as usual. The
+    /// embedded broker, which has nothing but rows, ignores this.
+    #[cfg(feature = "store")]
+    pub fn held(mut self, store: &Store) -> Self {
+        self.held = Some(store.clone());
+        self
+    }
+
     /// Hands the handler also what has expired. By default that becomes a dead letter (`expired`).
     pub fn deliver_expired(mut self) -> Self {
         self.shared.deliver_expired = true;
@@ -100,7 +114,8 @@ impl Consumer {
     }
 
     /// Runs in the transaction in which this consumer makes a message a dead letter, whatever the reason;
-    /// if it fails, the message is delivered again. Not for what a handler settled by
+    /// if it fails, the message is delivered again. On RabbitMQ it is a transaction of its own, before the
+    /// message goes: should the process die between the two, it runs once more. Not for what a handler settled by
     /// [`Ack::settle_in`]: it has written what it wanted there.
     #[cfg(feature = "store")]
     pub fn on_dead<H>(mut self, hook: H) -> Self
@@ -113,7 +128,8 @@ impl Consumer {
 
     /// Handles messages until `stop`. Then it takes no more, gives back what it had fetched and not begun,
     /// finishes what was begun, and returns. Dropping the future instead is like the death of the process:
-    /// handlers are cut off, and their messages come again when their leases have run out.
+    /// handlers are cut off, and their messages come again when their leases have run out (on RabbitMQ: at
+    /// once).
     ///
     /// # Errors
     /// What keeps it from starting. Once it runs, it logs failures of the database and tries again.
@@ -130,6 +146,8 @@ impl Consumer {
             until_idle: self.until_idle,
             #[cfg(feature = "store")]
             once: self.once,
+            #[cfg(feature = "store")]
+            held: self.held,
             #[cfg(feature = "store")]
             on_dead: self.on_dead,
         };
@@ -158,6 +176,7 @@ impl Consumer {
         while let Some(ended) = running.join_next().await {
             note_panic(ended);
         }
+        source.heard().await;
         if ended && !self.until_idle {
             Err(Error::Closed)
         } else {
@@ -195,6 +214,8 @@ impl Shared {
             starts,
             enqueued_at,
             expires_at,
+            redelivered,
+            fresh_id,
             ..
         } = arrival;
         let facts = Facts { attempts, expires_at };
@@ -222,6 +243,8 @@ impl Shared {
                 attempt,
                 enqueued_at,
                 expires_at,
+                redelivered,
+                fresh_id,
                 message,
                 ack,
             },
@@ -236,11 +259,18 @@ impl Shared {
             .chain(source.stop().await)
             .map(|arrival| self.ack(arrival))
             .collect();
-        let released = join_all(
-            left.iter()
-                .map(|(delivery, _)| delivery.ack.close(Verdict::Release)),
-        )
-        .await;
+        let release = left
+            .iter()
+            .map(|(delivery, _)| delivery.ack.close(Verdict::Release));
+        let released = if source.keeps_order() {
+            let mut released = Vec::with_capacity(left.len());
+            for one in release {
+                released.push(one.await);
+            }
+            released
+        } else {
+            join_all(release).await
+        };
         for error in released.into_iter().filter_map(Result::err) {
             tracing::warn!(queue = %self.queue, %error, "a message could not be given back; it comes again later");
         }
@@ -284,6 +314,10 @@ struct Begun {
 async fn handle(shared: Shared, arrival: Arrival, slot: OwnedSemaphorePermit) {
     let (delivery, begun) = shared.ack(arrival);
     let (id, ack) = (delivery.id, delivery.ack());
+    if !ack.alive() {
+        tracing::debug!(queue = %shared.queue, %id, "the broker took a message back before it was begun");
+        return;
+    }
     let settled = match shared.without_handler(&delivery, &begun) {
         Some(verdict) => {
             drop(slot);
@@ -312,10 +346,8 @@ async fn handle(shared: Shared, arrival: Arrival, slot: OwnedSemaphorePermit) {
                 match ack.settled() {
                     // Written in a transaction of the handler's. Had that been rolled back all the same, the
                     // lease runs out and the message comes again.
-                    Some(written) if written == outcome => {
-                        ack.let_go();
-                        Ok(true)
-                    }
+                    #[cfg(feature = "store")]
+                    Some(written) if written == outcome => ack.finish().await,
                     // It was rolled back, and this is what came of it; or it was not, and this changes nothing.
                     Some(_) => ack.settle(&outcome).await.map(|_| true),
                     None => ack.settle(&outcome).await,

@@ -33,6 +33,12 @@ pub struct Delivery<M> {
     pub enqueued_at: Timestamp,
     /// After which it is worth nothing.
     pub expires_at: Option<Timestamp>,
+    /// RabbitMQ says that it was delivered before, here or elsewhere; whether it was begun is not known. Always
+    /// false on the embedded broker, where [`attempt`](Self::attempt) tells.
+    pub redelivered: bool,
+    /// It came without an id, from a publisher that gives none, and was given this one here: delivered again
+    /// it has another. Always false on the embedded broker.
+    pub fresh_id: bool,
     /// What it says.
     pub message: M,
     pub(crate) ack: Ack,
@@ -59,6 +65,8 @@ impl<M> Delivery<M> {
             attempt,
             enqueued_at,
             expires_at,
+            redelivered,
+            fresh_id,
             message: _,
             ack,
         } = self;
@@ -71,6 +79,8 @@ impl<M> Delivery<M> {
             attempt,
             enqueued_at,
             expires_at,
+            redelivered,
+            fresh_id,
             message,
             ack,
         }
@@ -205,9 +215,23 @@ impl Ack {
         self.0.ticket.settle(verdict).await
     }
 
-    /// Stops renewing the lease, whoever still holds a clone of this.
-    pub(crate) fn let_go(&self) {
-        self.0.ticket.let_go();
+    /// Copies that the broker makes of the message from now on (for its next try, for the dead letters) carry
+    /// this id: for one that came [without](Delivery::fresh_id) and was recognised. The embedded broker makes no
+    /// copies.
+    pub fn rename(&self, id: Uuid) {
+        self.0.ticket.rename(id);
+    }
+
+    /// Whether the message is still ours to begin, as far as is known without asking.
+    pub(crate) fn alive(&self) -> bool {
+        self.0.ticket.alive()
+    }
+
+    /// The handler has settled it in a transaction of its own and says so; false if the broker has taken it
+    /// back meanwhile.
+    #[cfg(feature = "store")]
+    pub(crate) async fn finish(&self) -> Result<bool, Error> {
+        self.0.ticket.finish().await
     }
 }
 

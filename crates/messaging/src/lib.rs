@@ -79,10 +79,6 @@ mod topology;
 #[cfg(feature = "store")]
 mod batch;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
-#[cfg_attr(
-    not(feature = "store"),
-    allow(dead_code, reason = "until RabbitMQ's consumers use it")
-)]
 mod broker;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod clock;
@@ -98,7 +94,7 @@ pub mod events;
 mod ids;
 #[cfg(feature = "store")]
 mod publish;
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod queues;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -139,7 +135,7 @@ pub use events::{Event, EventPage, Events};
 pub use gatepost_storage::Timestamp;
 #[cfg(feature = "store")]
 pub use publish::{Outbox, Published};
-#[cfg(feature = "store")]
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use queues::{DeadLetter, QueueStatus, Queues, Swept, Waiting};
 #[cfg(not(feature = "store"))]
 pub use time::Timestamp;

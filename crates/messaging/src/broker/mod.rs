@@ -2,8 +2,9 @@
 
 #[cfg(feature = "store")]
 mod embedded;
+#[cfg(all(feature = "store", feature = "rabbitmq"))]
+mod held;
 #[cfg(feature = "rabbitmq")]
-#[allow(dead_code, reason = "until RabbitMQ's consumers use it")]
 mod rabbitmq;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 #[cfg(feature = "rabbitmq")]
+pub(crate) use self::rabbitmq::Inspector;
+#[cfg(feature = "rabbitmq")]
 pub use self::rabbitmq::RabbitSettings;
 use crate::consume::{Consumer, Handler};
 #[cfg(feature = "store")]
@@ -23,7 +26,7 @@ use crate::queues::DeadHook;
 use crate::verdict::Verdict;
 use crate::{
     Body, BrokerHealth, Delivery, Drift, Envelope, Error, Headers, Message, Outcome, Outgoing, Priority,
-    PublishError, QueueConfig, Random, Route, Timestamp, Topology,
+    PublishError, QueueConfig, Queues, Random, Route, Timestamp, Topology,
 };
 
 /// A message broker. Cheap to clone.
@@ -157,6 +160,31 @@ impl Broker {
         }
     }
 
+    /// Puts a database beside RabbitMQ: consumers made afterwards go by its clock, and settle in its
+    /// transactions and run their hooks there, unless [`Consumer::once`] or [`Consumer::held`] names another.
+    /// The embedded broker has its own and ignores this.
+    #[cfg(all(feature = "store", feature = "rabbitmq"))]
+    #[must_use]
+    pub fn with_store(mut self, store: &Store) -> Self {
+        match &mut self.kind {
+            Kind::Embedded(_) => {}
+            Kind::Rabbit(rabbit) => rabbit.set_store(store),
+        }
+        self
+    }
+
+    /// Its queues, to be looked at and mended.
+    pub fn queues(&self) -> Queues {
+        match &self.kind {
+            #[cfg(feature = "store")]
+            Kind::Embedded(embedded) => Queues::new(embedded.store()),
+            #[cfg(feature = "rabbitmq")]
+            Kind::Rabbit(rabbit) => {
+                Queues::of_rabbit(Inspector::new(rabbit.clone(), Arc::clone(&self.topology)))
+            }
+        }
+    }
+
     /// Takes jitter from somewhere else, for tests.
     #[must_use]
     pub fn with_random(mut self, random: Random) -> Self {
@@ -274,7 +302,7 @@ impl Broker {
             #[cfg(feature = "store")]
             Kind::Embedded(embedded) => Ok(Source::Embedded(embedded.open(want).await?)),
             #[cfg(feature = "rabbitmq")]
-            Kind::Rabbit(rabbit) => Ok(Source::Rabbit(rabbit.open(want).await?)),
+            Kind::Rabbit(rabbit) => Ok(Source::Rabbit(rabbit.open(want)?)),
         }
     }
 }
@@ -296,12 +324,23 @@ pub(crate) struct Want {
     /// Messages in hand at most.
     pub(crate) prefetch: usize,
     /// New ones are fetched once so many places are free.
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(dead_code, reason = "RabbitMQ sends by itself")
+    )]
     pub(crate) refill: usize,
     /// Ends by itself once there is nothing left to do now.
     pub(crate) until_idle: bool,
     /// Where handled ids are noted.
     #[cfg(feature = "store")]
     pub(crate) once: Option<Store>,
+    /// Where the rows of messages wait for their end.
+    #[cfg(feature = "store")]
+    #[cfg_attr(
+        not(feature = "rabbitmq"),
+        expect(dead_code, reason = "the embedded broker has nothing but rows")
+    )]
+    pub(crate) held: Option<Store>,
     #[cfg(feature = "store")]
     pub(crate) on_dead: Option<DeadHook>,
 }
@@ -318,6 +357,10 @@ pub(crate) struct Arrival {
     pub(crate) starts: u32,
     pub(crate) enqueued_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
+    /// The broker delivered it before, to this process or another.
+    pub(crate) redelivered: bool,
+    /// It came without an id, and was given this one here.
+    pub(crate) fresh_id: bool,
     /// Noted as handled: a second copy.
     pub(crate) handled: bool,
     pub(crate) ticket: Ticket,
@@ -344,6 +387,27 @@ impl Source {
         }
     }
 
+    /// Waits until the broker has heard how everything ended.
+    pub(crate) async fn heard(&self) {
+        match self {
+            #[cfg(feature = "store")]
+            Source::Embedded(_) => {}
+            #[cfg(feature = "rabbitmq")]
+            Source::Rabbit(source) => source.heard().await,
+        }
+    }
+
+    /// Whether what is given back lies in the order in which it was given back. (Rows have their order anyhow,
+    /// and are given back many at a time.)
+    pub(crate) fn keeps_order(&self) -> bool {
+        match self {
+            #[cfg(feature = "store")]
+            Source::Embedded(_) => false,
+            #[cfg(feature = "rabbitmq")]
+            Source::Rabbit(_) => true,
+        }
+    }
+
     /// Takes no more, and gives what is on its way and was not handed over.
     pub(crate) async fn stop(&mut self) -> Vec<Arrival> {
         match self {
@@ -360,8 +424,7 @@ pub(crate) enum Ticket {
     #[cfg(feature = "store")]
     Embedded(embedded::Ticket),
     #[cfg(feature = "rabbitmq")]
-    #[allow(dead_code, reason = "until RabbitMQ's consumers use it")]
-    Rabbit(rabbitmq::Ticket),
+    Rabbit(Box<rabbitmq::Ticket>),
 }
 
 impl Ticket {
@@ -394,34 +457,27 @@ impl Ticket {
         }
     }
 
-    /// Settles many in the same transaction; says of each whether it was still ours.
+    /// Settles many in the same transaction; says of each whether it was still ours. All of one broker.
     #[cfg(feature = "store")]
     pub(crate) async fn settle_all_in(
         tx: &mut Tx<'_>,
         tickets: Vec<(&Ticket, Verdict)>,
     ) -> Result<Vec<bool>, Error> {
-        let mut won = vec![false; tickets.len()];
-        let (mut rows, mut places) = (
-            Vec::with_capacity(tickets.len()),
-            Vec::with_capacity(tickets.len()),
-        );
-        for (nth, (ticket, verdict)) in tickets.into_iter().enumerate() {
+        let mut rows = Vec::new();
+        #[cfg(feature = "rabbitmq")]
+        let mut in_hand = Vec::new();
+        for (ticket, verdict) in tickets {
             match ticket {
-                Ticket::Embedded(ticket) => {
-                    rows.push((ticket, verdict));
-                    places.push(nth);
-                }
+                Ticket::Embedded(ticket) => rows.push((ticket, verdict)),
                 #[cfg(feature = "rabbitmq")]
-                Ticket::Rabbit(ticket) => won[nth] = ticket.settle_in(tx, verdict).await?,
+                Ticket::Rabbit(ticket) => in_hand.push((ticket.as_ref(), verdict)),
             }
         }
-        if !rows.is_empty() {
-            let of_rows = embedded::Ticket::settle_all_in(tx, rows).await?;
-            for (nth, row) in places.into_iter().zip(of_rows) {
-                won[nth] = row;
-            }
+        #[cfg(feature = "rabbitmq")]
+        if rows.is_empty() {
+            return rabbitmq::Ticket::settle_all_in(tx, in_hand).await;
         }
-        Ok(won)
+        embedded::Ticket::settle_all_in(tx, rows).await
     }
 
     pub(crate) async fn settle(&self, verdict: Verdict) -> Result<bool, Error> {
@@ -451,12 +507,38 @@ impl Ticket {
         }
     }
 
-    pub(crate) fn let_go(&self) {
+    /// Whether it is still this process's to begin, as far as is known without asking.
+    pub(crate) fn alive(&self) -> bool {
         match self {
             #[cfg(feature = "store")]
-            Ticket::Embedded(ticket) => ticket.let_go(),
+            Ticket::Embedded(_) => true,
             #[cfg(feature = "rabbitmq")]
-            Ticket::Rabbit(ticket) => ticket.let_go(),
+            Ticket::Rabbit(ticket) => ticket.alive(),
+        }
+    }
+
+    /// Copies that are made of the message carry this id.
+    pub(crate) fn rename(&self, id: Uuid) {
+        match self {
+            #[cfg(feature = "store")]
+            Ticket::Embedded(_) => {
+                let _ = id;
+            }
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.rename(id),
+        }
+    }
+
+    /// The handler has settled it in a transaction of its own, which is committed.
+    #[cfg(feature = "store")]
+    pub(crate) async fn finish(&self) -> Result<bool, Error> {
+        match self {
+            Ticket::Embedded(ticket) => {
+                ticket.let_go();
+                Ok(true)
+            }
+            #[cfg(feature = "rabbitmq")]
+            Ticket::Rabbit(ticket) => ticket.finish().await,
         }
     }
 }

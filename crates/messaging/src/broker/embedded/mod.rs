@@ -56,6 +56,10 @@ impl Embedded {
         .1
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn set_poll(&mut self, every: Duration) {
         self.poll = every;
     }

@@ -236,6 +236,8 @@ impl Pump {
             starts: u32::try_from(row.starts).unwrap_or(u32::MAX),
             enqueued_at: row.enqueued_at,
             expires_at: row.expires_at,
+            redelivered: false,
+            fresh_id: false,
             handled: handled.contains(&row.id),
             ticket: AnyTicket::Embedded(ticket),
             places,

@@ -1,91 +1,121 @@
 //! Taking messages from RabbitMQ.
+//!
+//! Three kinds of tasks serve a consumer. Subscriptions, one for the queue and one for its suspects, see to
+//! it that deliveries come, whatever becomes of channels and connections. The intake looks at each
+//! delivery: most are handed over, some are not this hour's or this process's to begin. The porter carries
+//! those elsewhere. How a message ends is the business of its [`Ticket`].
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::sync::Arc;
 
-#[cfg(feature = "store")]
-use gatepost_storage::{Conn, Tx};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::Rabbit;
+use super::desk::Desk;
+use super::intake::Intake;
+pub(crate) use super::ticket::Ticket;
+use super::{pending, porter, subscription};
+use crate::Error;
 use crate::broker::{Arrival, Want};
-use crate::verdict::Verdict;
-use crate::{Error, Timestamp};
+
+/// A queue as one consumer takes from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// The queue itself.
+    Queue,
+    /// Those whose process has died, one at a time.
+    Suspects,
+}
 
 impl Rabbit {
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
-    pub(crate) async fn open(&self, _want: Want) -> Result<Source, Error> {
-        Err(Error::Closed)
+    pub(crate) fn open(&self, want: Want) -> Result<Source, Error> {
+        crate::envelope::check_queue_name(&want.queue)?;
+        let (prefetch, until_idle) = (want.prefetch, want.until_idle);
+        let stop = CancellationToken::new();
+        let gone = CancellationToken::new();
+        let desk = Arc::new(Desk::new(self.clone(), want, stop.clone(), gone.clone())?);
+        let (incoming, deliveries) = mpsc::unbounded_channel();
+        let (arrived, arrivals) = mpsc::unbounded_channel();
+        let (carry, loads) = mpsc::unbounded_channel();
+        let mut tasks = Vec::new();
+        if until_idle {
+            tasks.push(Task(tokio::spawn(pending::run(
+                Arc::clone(&desk),
+                prefetch,
+                incoming,
+            ))));
+        } else {
+            for (lane, prefetch) in [(Lane::Queue, prefetch), (Lane::Suspects, 1)] {
+                let taken = subscription::run(Arc::clone(&desk), lane, prefetch, incoming.clone());
+                tasks.push(Task(tokio::spawn(taken)));
+            }
+            drop(incoming);
+        }
+        let intake = Intake::new(Arc::clone(&desk), arrived, carry);
+        tasks.push(Task(tokio::spawn(intake.run(deliveries))));
+        tasks.push(Task(tokio::spawn(porter::run(Arc::clone(&desk), loads))));
+        Ok(Source {
+            arrivals,
+            stop,
+            gone,
+            tasks,
+            desk,
+        })
     }
 }
 
-/// Where messages come out.
-pub(crate) struct Source(Infallible);
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Where messages come out. Dropping it is like the death of the process: the broker takes back what is in
+/// hand.
+pub(crate) struct Source {
+    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    stop: CancellationToken,
+    gone: CancellationToken,
+    tasks: Vec<Task>,
+    desk: Arc<Desk>,
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.gone.cancel();
+        self.desk.close();
+    }
+}
 
 impl Source {
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
     pub(crate) async fn next(&mut self) -> Option<Arrival> {
-        match self.0 {}
+        self.arrivals.recv().await
     }
 
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
+    /// Waits until the broker has heard how everything ended.
+    pub(crate) async fn heard(&self) {
+        self.desk.heard().await;
+    }
+
     pub(crate) async fn stop(&mut self) -> Vec<Arrival> {
-        match self.0 {}
-    }
-}
-
-/// One message in hand.
-pub(crate) struct Ticket(Infallible);
-
-impl Ticket {
-    pub(crate) fn now(&self) -> Timestamp {
-        match self.0 {}
-    }
-
-    #[cfg(feature = "store")]
-    pub(crate) fn join<'c>(&self, _conn: Conn<'c>) -> Result<Tx<'c>, Error> {
-        match self.0 {}
-    }
-
-    #[cfg(feature = "store")]
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
-    pub(crate) async fn settle_in(&self, _tx: &mut Tx<'_>, _verdict: Verdict) -> Result<bool, Error> {
-        match self.0 {}
-    }
-
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
-    pub(crate) async fn settle(&self, _verdict: Verdict) -> Result<bool, Error> {
-        match self.0 {}
-    }
-
-    #[expect(
-        clippy::unused_async,
-        reason = "what takes messages comes next, and does wait"
-    )]
-    pub(crate) async fn extend(&self, _by: Duration) -> Result<bool, Error> {
-        match self.0 {}
-    }
-
-    pub(crate) fn lost(&self) -> CancellationToken {
-        match self.0 {}
-    }
-
-    pub(crate) fn let_go(&self) {
-        match self.0 {}
+        self.stop.cancel();
+        let mut left = Vec::new();
+        while let Some(arrival) = self.arrivals.recv().await {
+            left.push(arrival);
+        }
+        // They have nothing left to do, or are about to find that out.
+        for mut task in self.tasks.drain(..) {
+            if let Err(error) = (&mut task.0).await
+                && error.is_panic()
+            {
+                tracing::error!(queue = %self.desk.queue(), "a task of a consumer panicked");
+            }
+        }
+        left
     }
 }

@@ -1,19 +1,39 @@
 //! RabbitMQ.
 //!
 //! Two connections, each made anew whenever it breaks ([`supervised`]); channels that publish in batches
-//! ([`lane`]); queues as data ([`shapes`]) that are made to stand or used as they stand ([`declare`]).
+//! ([`lane`]); queues as data ([`shapes`]) that are made to stand or used as they stand ([`declare`]);
+//! subscriptions that come back, and what becomes of each message ([`consume`]).
 
+#[cfg(feature = "store")]
+mod book;
 mod connect;
 mod consume;
+mod copy;
+mod counts;
 mod declare;
+mod desk;
+mod hands;
+mod inspect;
+mod intake;
+mod ladder;
 mod lane;
+mod later;
 mod link;
+mod mend;
+#[cfg(feature = "store")]
+mod noter;
+mod pending;
+mod porter;
 pub(crate) mod properties;
 mod publisher;
 mod refusal;
+mod scan;
 mod settings;
 pub(crate) mod shapes;
+mod sides;
+mod subscription;
 mod supervised;
+mod ticket;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -23,9 +43,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub(crate) use self::consume::{Source, Ticket};
+use self::counts::Counts;
+pub(crate) use self::inspect::Inspector;
 pub(crate) use self::link::Link;
 pub(crate) use self::publisher::{Parcel, Publisher};
 pub use self::settings::RabbitSettings;
+use self::sides::Sides;
 use crate::ids::new_id;
 use crate::{BrokerHealth, Drift, Envelope, Error, Outgoing, PublishError, Route, Timestamp, Topology};
 
@@ -35,6 +58,13 @@ pub(crate) struct Rabbit {
     link: Link,
     publisher: Publisher,
     known: Arc<RwLock<Topology>>,
+    /// Which queues are known to be there.
+    sides: Sides,
+    /// What this process has in hand.
+    counts: Counts,
+    /// The database beside it.
+    #[cfg(feature = "store")]
+    store: Option<gatepost_storage::Store>,
 }
 
 impl std::fmt::Debug for Rabbit {
@@ -54,7 +84,25 @@ impl Rabbit {
             link,
             publisher,
             known: Arc::clone(known),
+            sides: Sides::default(),
+            counts: Counts::default(),
+            #[cfg(feature = "store")]
+            store: None,
         }
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn set_store(&mut self, store: &gatepost_storage::Store) {
+        self.store = Some(store.clone());
+    }
+
+    /// The time, by the database's clock if there is one.
+    fn now(&self) -> Timestamp {
+        #[cfg(feature = "store")]
+        if let Some(store) = &self.store {
+            return store.now();
+        }
+        self.link.settings().clock.now()
     }
 
     /// Waits for the first connection, or for the first reason why there is none.
@@ -80,19 +128,19 @@ impl Rabbit {
     }
 
     pub(crate) async fn publish(&self, route: Route, envelope: &Envelope) -> Result<Uuid, PublishError> {
-        let parcel = self.parcel(&route, envelope, 0, None)?;
+        let parcel = self.parcel(&route, envelope, 0, None).await?;
         let id = parcel.id;
         let sent = self.publisher.send_one(parcel).await;
         if matches!(sent, Err(PublishError::Returned)) && self.stand_again(&route).await {
             let envelope = envelope.clone().id(id);
-            let parcel = self.parcel(&route, &envelope, 0, None)?;
+            let parcel = self.parcel(&route, &envelope, 0, None).await?;
             return self.publisher.send_one(parcel).await.map(|()| id);
         }
         sent.map(|()| id)
     }
 
     pub(crate) async fn publish_batch(&self, mut batch: Vec<Outgoing>) -> Vec<Result<Uuid, PublishError>> {
-        let now = self.link.settings().clock.now();
+        let now = self.now();
         for one in &mut batch {
             one.envelope.id.get_or_insert_with(|| new_id(now));
         }
@@ -139,7 +187,10 @@ impl Rabbit {
         let mut places = Vec::with_capacity(batch.len());
         let mut outcomes: Vec<Option<Result<Uuid, PublishError>>> = batch.iter().map(|_| None).collect();
         for (nth, one) in batch.iter().enumerate().filter(|(nth, _)| chosen(*nth)) {
-            match self.parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at) {
+            let parcel = self
+                .parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at)
+                .await;
+            match parcel {
                 Ok(parcel) => {
                     places.push((nth, parcel.id));
                     parcels.push(parcel);
@@ -178,29 +229,34 @@ impl Rabbit {
         }
     }
 
-    fn parcel(
+    async fn parcel(
         &self,
         route: &Route,
         envelope: &Envelope,
         attempts: u32,
         enqueued_at: Option<Timestamp>,
     ) -> Result<Parcel, PublishError> {
-        let now = self.link.settings().clock.now();
+        let now = self.now();
         route.check()?;
         envelope.check_content()?;
-        properties::check(envelope, now)?;
+        properties::check(envelope)?;
         let id = envelope.id.unwrap_or_else(|| new_id(now));
-        let tried = (
-            properties::header::ATTEMPT,
-            AMQPValue::LongLongInt(i64::from(attempts)),
-        );
-        let extra: &[_] = if attempts == 0 { &[] } else { &[tried] };
+        let number = AMQPValue::LongLongInt;
+        let mut extra = Vec::new();
+        if attempts > 0 {
+            extra.push((properties::header::ATTEMPT, number(i64::from(attempts))));
+        }
+        let mut key = route.key.clone();
+        if let Some(at) = envelope.not_before.filter(|at| *at > now) {
+            key = self.wait_for_it(route, at, now).await?;
+            extra.push((copy::NOT_BEFORE, number(at.as_micros())));
+        }
         Ok(Parcel {
             id,
             exchange: route.exchange.clone(),
-            key: route.key.clone(),
+            key,
             mandatory: !route.optional,
-            properties: properties::write(envelope, id, enqueued_at.unwrap_or(now), extra),
+            properties: properties::write(envelope, id, enqueued_at.unwrap_or(now), &extra),
             body: envelope.body.bytes.clone(),
         })
     }

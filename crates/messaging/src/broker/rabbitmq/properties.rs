@@ -47,15 +47,12 @@ pub(crate) struct Received {
     pub(crate) priority: Priority,
     /// Counted tries so far.
     pub(crate) attempts: u32,
-    /// How often a quorum queue delivered it before.
-    pub(crate) delivery_count: Option<u32>,
     pub(crate) enqueued_at: Timestamp,
     pub(crate) expires_at: Option<Timestamp>,
-    pub(crate) dedupe_key: Option<String>,
 }
 
 /// Checks what AMQP demands beyond [`Envelope::check`].
-pub(crate) fn check(envelope: &Envelope, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn check(envelope: &Envelope) -> Result<(), Error> {
     let invalid = |what, why| Err(Error::Invalid { what, why });
     let bytes: usize = envelope
         .headers
@@ -64,12 +61,6 @@ pub(crate) fn check(envelope: &Envelope, now: Timestamp) -> Result<(), Error> {
         .sum();
     if bytes > MAX_HEADERS {
         return invalid("headers", "they have more than 64 KiB together");
-    }
-    if envelope.not_before.is_some_and(|at| at > now) {
-        return invalid(
-            "not_before",
-            "RabbitMQ delivers at once: a delayed message needs the outbox",
-        );
     }
     Ok(())
 }
@@ -139,10 +130,8 @@ pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>, now: Timestamp) 
             Priority::new(level.min(9)).unwrap_or_default()
         }),
         attempts: count(header::ATTEMPT).unwrap_or(0),
-        delivery_count: count(header::DELIVERY_COUNT),
         enqueued_at: moment(header::ENQUEUED_AT).or(seconds).unwrap_or(now),
         expires_at: moment(header::EXPIRES_AT),
-        dedupe_key: table.get(header::DEDUPE_KEY).and_then(plain),
     }
 }
 
@@ -152,12 +141,15 @@ pub(crate) fn id_of(text: &str) -> Uuid {
     if text.is_empty() {
         return Uuid::nil();
     }
-    Uuid::try_parse(text).unwrap_or_else(|_| {
-        let digest = Sha256::digest(text.as_bytes());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&digest[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    })
+    Uuid::try_parse(text).unwrap_or_else(|_| id_of_bytes(text.as_bytes()))
+}
+
+/// An id made of anything.
+pub(crate) fn id_of_bytes(any: &[u8]) -> Uuid {
+    let digest = Sha256::digest(any);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// Ours, and what the broker notes about dead-lettering, which must not travel on with a copy: the broker drops
@@ -172,7 +164,8 @@ fn is_ours(name: &str) -> bool {
             | header::DELIVERY_COUNT
             | "x-death"
             | "x-acquired-count"
-    ) || name.starts_with("x-first-death-")
+    ) || super::copy::is_ours(name)
+        || name.starts_with("x-first-death-")
         || name.starts_with("x-last-death-")
 }
 
@@ -248,7 +241,6 @@ mod tests {
             (read.enqueued_at, read.expires_at),
             (enqueued_at, envelope.expires_at)
         );
-        assert_eq!(read.dedupe_key.as_deref(), Some("k"));
     }
 
     #[test]
@@ -287,16 +279,13 @@ mod tests {
         }
         let read = read(&BasicProperties::default().with_headers(headers), Vec::new(), NOW);
         assert_eq!(read.headers, Headers::from([("n".into(), "3".into())]));
-        assert_eq!(read.delivery_count, Some(3));
     }
 
     #[test]
     fn what_amqp_can_not_carry_is_refused_at_once() {
         let envelope = Envelope::bytes("q", "k", "a/b", Vec::new());
         let large = envelope.clone().header("n", "x".repeat(MAX_HEADERS));
-        assert!(matches!(check(&large, NOW), Err(Error::Invalid { .. })));
-        let later = envelope.clone().not_before(NOW + Duration::from_secs(1));
-        assert!(matches!(check(&later, NOW), Err(Error::Invalid { .. })));
-        assert!(check(&envelope.not_before(NOW), NOW).is_ok());
+        assert!(matches!(check(&large), Err(Error::Invalid { .. })));
+        assert!(check(&envelope).is_ok());
     }
 }

@@ -13,6 +13,13 @@ use crate::config::QueueKind;
 /// Deliveries after which a quorum queue gives a message up. Far above our own count of starts, so that ours
 /// decides; RabbitMQ 4 would take 20, which a few restarts with a full hand use up.
 const DELIVERY_LIMIT: i64 = 100;
+const LIMIT: &str = "x-delivery-limit";
+/// The same where a delivery is no try: to look at a dead letter is to have it delivered. More than anybody will
+/// ever look; "no limit" (-1) makes RabbitMQ 3.10 drop a message at its first return.
+const LOOKS: i64 = 1_000_000;
+/// After which a suspect that nobody has taken flows back. Longer than any handler may take, as what a dead
+/// process had in hand flows back uncounted if this is over by then.
+const SUSPECTS_FLOW_BACK: Duration = Duration::from_secs(45 * 60);
 
 /// A queue as we declare it. Always durable.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +70,11 @@ pub(crate) fn dead_name(queue: &str) -> String {
     format!("{queue}.dead")
 }
 
+/// Where those of a queue's messages wait whose process has died.
+pub(crate) fn suspects_name(queue: &str) -> String {
+    format!("{queue}.suspect")
+}
+
 /// Where a queue's messages wait for `delay`: `billing.retry.5s`, `.2m`, `.6h`, `.250ms`.
 pub(crate) fn rung_name(queue: &str, delay: Duration) -> String {
     let millis = delay.as_millis();
@@ -77,7 +89,7 @@ pub(crate) fn rung_name(queue: &str, delay: Duration) -> String {
 
 /// Everything that belongs to a queue: itself, its dead letters, its delays.
 pub(crate) fn of(queue: &str, config: &QueueConfig) -> Vec<Shape> {
-    let mut shapes = vec![main(queue, config), dead(queue)];
+    let mut shapes = vec![main(queue, config), dead(queue), suspects(queue)];
     shapes.extend(rungs(queue, config).into_iter().map(|(_, shape)| shape));
     shapes
 }
@@ -89,10 +101,7 @@ pub(crate) fn main(queue: &str, config: &QueueConfig) -> Shape {
         QueueKind::Classic => Shape::new(queue, &[kind("classic")]),
         QueueKind::Quorum => Shape::new(
             queue,
-            &[
-                kind("quorum"),
-                ("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)),
-            ],
+            &[kind("quorum"), (LIMIT, Argument::Number(DELIVERY_LIMIT))],
         ),
     };
     if config.dead_letters || config.kind == QueueKind::Quorum {
@@ -106,7 +115,10 @@ pub(crate) fn main(queue: &str, config: &QueueConfig) -> Shape {
 
 /// Its dead letters, which nobody consumes.
 pub(crate) fn dead(queue: &str) -> Shape {
-    Shape::new(dead_name(queue), &[kind("quorum")])
+    Shape::new(
+        dead_name(queue),
+        &[kind("quorum"), (LIMIT, Argument::Number(LOOKS))],
+    )
 }
 
 /// Its delays. Each queue has one: a message's own time to live would let a long one hold up a short one behind
@@ -126,10 +138,22 @@ pub(crate) fn rungs(queue: &str, config: &QueueConfig) -> Vec<(Duration, Shape)>
         .collect()
 }
 
-fn rung(queue: &str, delay: Duration) -> Shape {
-    let millis = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
+/// One of its delays.
+pub(crate) fn rung(queue: &str, delay: Duration) -> Shape {
+    flowing_back(queue, rung_name(queue, delay), delay)
+}
+
+/// Its suspects. What nobody takes from there flows back in the end, as what waits for its next try does.
+pub(crate) fn suspects(queue: &str) -> Shape {
+    let mut shape = flowing_back(queue, suspects_name(queue), SUSPECTS_FLOW_BACK);
+    shape.arguments.insert(LIMIT, Argument::Number(LOOKS));
+    shape
+}
+
+fn flowing_back(queue: &str, name: String, after: Duration) -> Shape {
+    let millis = i64::try_from(after.as_millis()).unwrap_or(i64::MAX);
     let mut shape = Shape::new(
-        rung_name(queue, delay),
+        name,
         &[kind("quorum"), ("x-message-ttl", Argument::Number(millis))],
     );
     shape.arguments.extend(dead_lettering(queue));
@@ -180,7 +204,7 @@ mod tests {
         let shapes = of("email_queue", &QueueConfig::default().plain());
         assert_eq!(shapes[0], Shape::new("email_queue", &[]));
         assert_eq!(shapes[1].name, "email_queue.dead");
-        assert_eq!(shapes.len(), 2 + QueueConfig::default().retry.delays().len());
+        assert_eq!(shapes.len(), 3 + QueueConfig::default().retry.delays().len());
     }
 
     #[test]

@@ -1,50 +1,17 @@
-//! Looking at queues and mending them: how full, how old, what died and why, once more or away with it.
+//! The queues of a database: rows, which can be looked at without taking them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
 
 use gatepost_storage::dead_letters::{self, DeadLetterRow};
 use gatepost_storage::outbox::{self, OutboxRow};
-use gatepost_storage::{Conn, Store, Timestamp, Tx, TxFuture, dedupe_keys, handled};
+use gatepost_storage::{Conn, Store, Timestamp, dedupe_keys, handled};
 use uuid::Uuid;
 
-use crate::{Body, DeadReason, Error, Headers, Priority, Retention, TOPIC};
+use super::{DeadLetter, QueueStatus, Swept, Waiting};
+use crate::{Body, DeadReason, Error, Priority, Retention, TOPIC};
 
 /// Rows that one transaction of a sweep deletes at most, so that nobody waits long for it.
 const SWEEP: i64 = 1000;
-
-/// A message that nobody will try again by themselves.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DeadLetter {
-    /// The message's id.
-    pub id: Uuid,
-    /// The queue it was on.
-    pub queue: String,
-    /// What it says.
-    pub kind: String,
-    /// Headers.
-    pub headers: Headers,
-    /// What it says, whole.
-    pub body: Body,
-    /// How urgent it was.
-    pub priority: Priority,
-    /// When it was published.
-    pub enqueued_at: Timestamp,
-    /// After which it was worth nothing.
-    pub expires_at: Option<Timestamp>,
-    /// Why it is here, as a word: one of [`DeadReason`]'s.
-    pub reason: String,
-    /// Why it is here, in a sentence.
-    pub detail: String,
-    /// How many tries counted.
-    pub attempts: u32,
-    /// How many starts after the last of them came to no end.
-    pub starts: u32,
-    /// When it came here.
-    pub died_at: Timestamp,
-}
 
 impl From<DeadLetterRow> for DeadLetter {
     fn from(row: DeadLetterRow) -> Self {
@@ -67,34 +34,6 @@ impl From<DeadLetterRow> for DeadLetter {
             died_at: row.died_at,
         }
     }
-}
-
-/// A message on a queue, looked at without taking it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Waiting {
-    /// The message's id.
-    pub id: Uuid,
-    /// What it says.
-    pub kind: String,
-    /// Headers.
-    pub headers: Headers,
-    /// What it says, whole.
-    pub body: Body,
-    /// How urgent it is.
-    pub priority: Priority,
-    /// When it was published.
-    pub enqueued_at: Timestamp,
-    /// When it is handled first, or again, or when its lease ends.
-    pub visible_at: Timestamp,
-    /// After which it is worth nothing.
-    pub expires_at: Option<Timestamp>,
-    /// Whether somebody has it in hand.
-    pub in_hand: bool,
-    /// How many tries counted.
-    pub attempts: u32,
-    /// Why the last one failed.
-    pub last_error: Option<String>,
 }
 
 impl Waiting {
@@ -129,57 +68,18 @@ fn count(n: i64) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-/// How a queue stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct QueueStatus {
-    /// Its name.
-    pub queue: String,
-    /// Messages that could be handled now.
-    pub ready: u64,
-    /// Messages that wait for their hour.
-    pub delayed: u64,
-    /// Messages that somebody has in hand.
-    pub in_hand: u64,
-    /// Dead letters.
-    pub dead: u64,
-    /// Age of the oldest message, dead letters not counted.
-    pub oldest: Option<Duration>,
-}
-
-/// What a sweep deleted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Ids of handled messages.
-    pub handled: u64,
-    /// Dedupe keys.
-    pub keys: u64,
-    /// Dead letters.
-    pub dead: u64,
-}
-
-/// Runs in the transaction in which a message becomes a dead letter.
-pub(crate) type DeadHook =
-    Arc<dyn for<'a, 'c> Fn(&'a mut Tx<'c>, &'a DeadLetter) -> TxFuture<'a, (), Error> + Send + Sync>;
-
-/// The queues of a store, for people and programs that look after them. Looking takes nothing and counts
-/// as no delivery.
+/// The queues of a store.
 #[derive(Clone, Debug)]
-pub struct Queues {
+pub(super) struct Stored {
     store: Store,
 }
 
-impl Queues {
-    /// The queues of a store.
-    pub fn new(store: &Store) -> Self {
+impl Stored {
+    pub(super) fn new(store: &Store) -> Self {
         Self { store: store.clone() }
     }
 
-    /// Every queue that holds a message or a dead letter.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn list(&self) -> Result<Vec<QueueStatus>, Error> {
+    pub(super) async fn list(&self) -> Result<Vec<QueueStatus>, Error> {
         let (now, waiting, dead) = self
             .store
             .read("list_queues", |tx| {
@@ -207,11 +107,7 @@ impl Queues {
             .collect())
     }
 
-    /// One queue.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn status(&self, queue: &str) -> Result<QueueStatus, Error> {
+    pub(super) async fn status(&self, queue: &str) -> Result<QueueStatus, Error> {
         let found = self
             .list()
             .await?
@@ -223,11 +119,12 @@ impl Queues {
         }))
     }
 
-    /// Messages of a queue in the order of their ids, which is about that in which they were published.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn peek(&self, queue: &str, after: Option<Uuid>, limit: u32) -> Result<Vec<Waiting>, Error> {
+    pub(super) async fn peek(
+        &self,
+        queue: &str,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Waiting>, Error> {
         let queue = queue.to_owned();
         let rows = self
             .store
@@ -239,11 +136,7 @@ impl Queues {
         Ok(rows.into_iter().map(|row| Waiting::from_row(row, now)).collect())
     }
 
-    /// One waiting message.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn get(&self, queue: &str, id: Uuid) -> Result<Option<Waiting>, Error> {
+    pub(super) async fn get(&self, queue: &str, id: Uuid) -> Result<Option<Waiting>, Error> {
         let row = self
             .store
             .read("get_message", |tx| {
@@ -256,11 +149,7 @@ impl Queues {
             .map(|row| Waiting::from_row(row, now)))
     }
 
-    /// Dead letters of a queue in the order of their ids.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn dead_letters(
+    pub(super) async fn dead_letters(
         &self,
         queue: &str,
         after: Option<Uuid>,
@@ -276,12 +165,7 @@ impl Queues {
         Ok(rows.into_iter().map(DeadLetter::from).collect())
     }
 
-    /// Puts a dead letter back on its queue, under the same id and with its tries counted from nothing.
-    /// One that has expired expires again. False if there is no such dead letter.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn replay(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
+    pub(super) async fn replay(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
         let queue = queue.to_owned();
         self.store
             .run_tx("replay_dead_letter", move |tx| {
@@ -295,11 +179,7 @@ impl Queues {
             .await
     }
 
-    /// Puts back all dead letters of a queue, or those with one reason; how many.
-    ///
-    /// # Errors
-    /// The database's. Those put back before it stay put back.
-    pub async fn replay_all(&self, queue: &str, reason: Option<DeadReason>) -> Result<u64, Error> {
+    pub(super) async fn replay_all(&self, queue: &str, reason: Option<DeadReason>) -> Result<u64, Error> {
         let (mut replayed, mut after) = (0, None);
         loop {
             let page = self.dead_letters(queue, after, 500).await?;
@@ -317,11 +197,7 @@ impl Queues {
         }
     }
 
-    /// Deletes a dead letter for good; false if there is none.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn discard(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
+    pub(super) async fn discard(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
         let queue = queue.to_owned();
         self.store
             .run_tx("discard_dead_letter", move |tx| {
@@ -331,12 +207,7 @@ impl Queues {
             .await
     }
 
-    /// Takes back a message that nobody has in hand, as part of the caller's transaction; false if it is
-    /// not there, or somebody has it.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn cancel_in<'c>(
+    pub(super) async fn cancel_in<'c>(
         &self,
         conn: impl Into<Conn<'c>>,
         queue: &str,
@@ -346,11 +217,7 @@ impl Queues {
         Ok(outbox::cancel(&mut tx, queue, id).await?)
     }
 
-    /// The same in a transaction of its own.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn cancel(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
+    pub(super) async fn cancel(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
         let queue = queue.to_owned();
         self.store
             .run_tx("cancel_message", move |tx| {
@@ -360,11 +227,7 @@ impl Queues {
             .await
     }
 
-    /// Deletes what has outlived its retention. To be called now and then; a service does it by itself.
-    ///
-    /// # Errors
-    /// The database's. What was deleted before it stays deleted.
-    pub async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
+    pub(super) async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         loop {
             let turn = self

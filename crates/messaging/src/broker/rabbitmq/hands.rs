@@ -1,0 +1,251 @@
+//! What this process has in hand, and what it remembers of what it had.
+//!
+//! A channel that dies takes its deliveries back: RabbitMQ gives them to somebody, often to the same
+//! process. Handlers that were at work then go on, and what they answer is for the new delivery. What was
+//! not begun keeps waiting with the new one. So an outage costs no work twice where it can be helped, and
+//! nobody is taken for a killer of processes who only had a bad connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::{Acker, BasicProperties, Channel};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::counts::Counted;
+use crate::verdict::Verdict;
+
+/// How many are remembered: more than are ever in hand at once.
+const REMEMBERED: usize = 16_384;
+
+/// A message as it came.
+#[derive(Debug)]
+pub(super) struct Original {
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
+}
+
+/// Which message, and which of its copies: what is remembered of an original must not be taken for true of its
+/// copy, or the last one would be lost where the broker had heard an acknowledgement after all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Which {
+    pub(super) id: Uuid,
+    pub(super) copies: i64,
+}
+
+/// One delivery on one channel.
+pub(super) struct Tag {
+    acker: Acker,
+    /// The channel stays open for as long as something that came by it is in hand.
+    _channel: Channel,
+    _counted: Counted,
+}
+
+impl Tag {
+    pub(super) fn new(acker: Acker, channel: Channel, counted: Counted) -> Self {
+        Self {
+            acker,
+            _channel: channel,
+            _counted: counted,
+        }
+    }
+
+    /// Acknowledges; false if the broker has taken the delivery back.
+    pub(super) async fn ack(&self) -> bool {
+        // An error tells that the channel ended meanwhile, a false one that it had ended before.
+        self.acker.ack(BasicAckOptions::default()).await.unwrap_or(false)
+    }
+
+    /// Gives it back at its old place.
+    pub(super) async fn give_back(&self) -> bool {
+        let options = BasicNackOptions {
+            multiple: false,
+            requeue: true,
+        };
+        self.acker.nack(options).await.unwrap_or(false)
+    }
+
+    pub(super) fn alive(&self) -> bool {
+        self.acker.usable()
+    }
+}
+
+enum Grip {
+    Held(Tag),
+    Settled,
+}
+
+/// A message in hand. Its delivery may be replaced by a newer one of the same message.
+pub(super) struct Slot {
+    pub(super) id: Uuid,
+    which: Which,
+    pub(super) original: Arc<Original>,
+    grip: Mutex<Grip>,
+    pub(super) lost: CancellationToken,
+    hands: Arc<Hands>,
+}
+
+impl Slot {
+    fn grip(&self) -> MutexGuard<'_, Grip> {
+        self.grip.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is still this process's.
+    pub(super) fn alive(&self) -> bool {
+        !self.hands.gone.is_cancelled() && matches!(&*self.grip(), Grip::Held(tag) if tag.alive())
+    }
+
+    /// Lets go of it, to settle it; nothing if the broker has taken it back, or it was settled.
+    pub(super) fn take(&self) -> Option<Tag> {
+        if !self.alive() {
+            return None;
+        }
+        let mut grip = self.grip();
+        match std::mem::replace(&mut *grip, Grip::Settled) {
+            Grip::Held(tag) => Some(tag),
+            Grip::Settled => None,
+        }
+    }
+
+    /// Takes a newer delivery instead of a lost one; gives it back if there is no need of it.
+    fn renew(&self, newer: Tag) -> Option<Tag> {
+        let mut grip = self.grip();
+        match &*grip {
+            Grip::Held(tag) if !tag.alive() => {
+                *grip = Grip::Held(newer);
+                None
+            }
+            _ => Some(newer),
+        }
+    }
+
+    /// What is to become of the message when the broker delivers it again.
+    pub(super) fn remember(&self, verdict: Verdict) {
+        *self.grip() = Grip::Settled;
+        self.hands.remember(self.which, Fate::Decided(verdict));
+    }
+}
+
+/// What was taken back and never begun.
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let lost = matches!(&*self.grip(), Grip::Held(tag) if !tag.alive());
+        if lost {
+            self.hands.remember(self.which, Fate::Innocent);
+        }
+    }
+}
+
+/// What is known of a message that is delivered again.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Fate {
+    /// This process had it, and lives.
+    Innocent,
+    /// Its handling ended, and the broker could not be told.
+    Decided(Verdict),
+}
+
+/// What to do with a message that is delivered again.
+pub(super) enum Again {
+    /// Nothing: whoever has it in hand goes on with the new delivery.
+    Renewed,
+    /// It was here before.
+    Known(Tag, Fate),
+    /// Somebody else had it, or a process that is dead.
+    Stranger(Tag),
+}
+
+#[derive(Default)]
+struct Inner {
+    held: HashMap<Which, Weak<Slot>>,
+    known: HashMap<Which, Fate>,
+    order: VecDeque<Which>,
+}
+
+/// The hands of one consumer.
+pub(super) struct Hands {
+    inner: Mutex<Inner>,
+    /// The consumer is gone, as if its process had died.
+    gone: CancellationToken,
+}
+
+impl Hands {
+    pub(super) fn new(gone: CancellationToken) -> Self {
+        Self {
+            inner: Mutex::default(),
+            gone,
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a message into hand.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        which: Which,
+        original: Arc<Original>,
+        tag: Tag,
+        lost: CancellationToken,
+    ) -> Arc<Slot> {
+        let slot = Arc::new(Slot {
+            id: which.id,
+            which,
+            original,
+            grip: Mutex::new(Grip::Held(tag)),
+            lost,
+            hands: Arc::clone(self),
+        });
+        let mut inner = self.inner();
+        if inner.held.len() >= REMEMBERED {
+            inner.held.retain(|_, slot| slot.strong_count() > 0);
+        }
+        inner.held.insert(which, Arc::downgrade(&slot));
+        slot
+    }
+
+    /// A message that the broker says it has delivered before.
+    pub(super) fn again(&self, which: Which, tag: Tag) -> Again {
+        // Upgraded outside the lock: should it be the last, its end locks as well.
+        let held = self.inner().held.get(&which).and_then(Weak::upgrade);
+        let tag = match held {
+            Some(slot) => match slot.renew(tag) {
+                None => return Again::Renewed,
+                Some(tag) => tag,
+            },
+            None => tag,
+        };
+        match self.inner().known.remove(&which) {
+            Some(fate) => Again::Known(tag, fate),
+            None => Again::Stranger(tag),
+        }
+    }
+
+    fn remember(&self, which: Which, fate: Fate) {
+        let mut inner = self.inner();
+        inner.held.remove(&which);
+        if inner.known.insert(which, fate).is_none() {
+            inner.order.push_back(which);
+        }
+        while inner.order.len() > REMEMBERED {
+            if let Some(oldest) = inner.order.pop_front() {
+                inner.known.remove(&oldest);
+            }
+        }
+    }
+
+    /// Lets go of everything, as the channels are closed: whoever still holds a part of a delivery holds nothing.
+    pub(super) fn close(&self) {
+        let held: Vec<_> = self.inner().held.drain().map(|(_, slot)| slot).collect();
+        for slot in held.iter().filter_map(Weak::upgrade) {
+            *slot.grip() = Grip::Settled;
+        }
+    }
+
+    /// Forgets a message that was settled.
+    pub(super) fn forget(&self, slot: &Slot) {
+        self.inner().held.remove(&slot.which);
+    }
+}

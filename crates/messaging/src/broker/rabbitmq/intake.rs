@@ -1,0 +1,229 @@
+//! Looks at each delivery: begun here and now, or not.
+//!
+//! RabbitMQ counts no starts. All it says is that a message was delivered before (`redelivered`), and that
+//! it says of all that a dead process had in hand, the one that killed it and its neighbours. So whoever
+//! was delivered before goes to a queue of suspects, with the count in a header. From there each process takes
+//! one at a time; who is delivered again *there* was in hand alone, and one more is counted. After
+//! `max_starts` it is a dead letter. This needs no database, and works the same for classic queues, which
+//! have no counter, and for quorum queues of any version, which count different things.
+
+use std::sync::Arc;
+
+use lapin::Channel;
+use lapin::message::Delivery;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::consume::Lane;
+use super::copy;
+use super::desk::Desk;
+use super::hands::{Again, Fate, Original, Tag, Which};
+use super::ladder::EARLY;
+use super::porter::Load;
+use super::properties::{self, Received};
+use super::ticket::Ticket;
+use crate::DeadReason;
+use crate::broker::{Arrival, Ticket as AnyTicket};
+use crate::verdict::Verdict;
+
+/// Deliveries looked at together.
+const BATCH: usize = 64;
+
+/// A delivery and how it came.
+pub(super) struct Incoming {
+    pub(super) delivery: Delivery,
+    pub(super) lane: Lane,
+    pub(super) channel: Channel,
+    /// Cancelled when its channel is gone.
+    pub(super) lost: CancellationToken,
+    /// Its place among those in hand, where the broker does not count them.
+    pub(super) places: Vec<OwnedSemaphorePermit>,
+}
+
+pub(super) struct Intake {
+    desk: Arc<Desk>,
+    arrived: mpsc::UnboundedSender<Arrival>,
+    carry: mpsc::UnboundedSender<Load>,
+}
+
+impl Intake {
+    pub(super) fn new(
+        desk: Arc<Desk>,
+        arrived: mpsc::UnboundedSender<Arrival>,
+        carry: mpsc::UnboundedSender<Load>,
+    ) -> Self {
+        Self { desk, arrived, carry }
+    }
+
+    pub(super) async fn run(self, mut deliveries: mpsc::UnboundedReceiver<Incoming>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while deliveries.recv_many(&mut batch, BATCH).await > 0 {
+            let mut begun: Vec<Arrival> = batch
+                .drain(..)
+                .filter_map(|incoming| self.look_at(incoming))
+                .collect();
+            self.mark_handled(&mut begun).await;
+            for arrival in begun {
+                if self.arrived.send(arrival).is_err() {
+                    // Nobody receives any more: the source was dropped, and the channel with it.
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is to be handed over; nothing if it is carried elsewhere, or in hand already.
+    fn look_at(&self, incoming: Incoming) -> Option<Arrival> {
+        let Incoming {
+            delivery,
+            lane,
+            channel,
+            lost,
+            places,
+        } = incoming;
+        let redelivered = delivery.redelivered;
+        let received = properties::read(&delivery.properties, delivery.data.clone(), self.desk.now());
+        let which = Which {
+            id: received.id,
+            copies: copy::number(&delivery.properties, copy::COPIES).unwrap_or(0),
+        };
+        let mut tag = Tag::new(delivery.acker, channel, self.desk.counted());
+        let mut fate = None;
+        if redelivered {
+            match self.desk.hands.again(which, tag) {
+                Again::Renewed => return None,
+                Again::Known(same, known) => {
+                    tag = same;
+                    fate = Some(known);
+                }
+                Again::Stranger(same) => tag = same,
+            }
+        }
+        let original = Arc::new(Original {
+            properties: delivery.properties,
+            body: delivery.data,
+        });
+        let starts = copy::count(&original.properties, copy::STARTS);
+        let not_before = copy::moment(&original.properties, copy::NOT_BEFORE);
+        let slot = self.desk.hands.take(which, original, tag, lost);
+        let ticket = Ticket::new(&self.desk, slot, received.attempts, starts);
+        if self.desk.stop.is_cancelled() {
+            return Some(arrival(received, redelivered, ticket, places));
+        }
+        let errand = self.errand(lane, redelivered, fate, starts, not_before);
+        let Some(errand) = errand else {
+            return Some(arrival(received, redelivered, ticket, places));
+        };
+        // The porter outlives the intake.
+        let _ = self.carry.send(Load {
+            ticket,
+            errand,
+            _places: places,
+        });
+        None
+    }
+
+    /// What keeps it from being begun here and now.
+    fn errand(
+        &self,
+        lane: Lane,
+        redelivered: bool,
+        fate: Option<Fate>,
+        starts: u32,
+        not_before: Option<crate::Timestamp>,
+    ) -> Option<Errand> {
+        // Its handling ended here before, and the broker did not hear of it.
+        let innocent = fate.is_some();
+        if let Some(Fate::Decided(verdict)) = fate {
+            return Some(Errand::Settle(verdict));
+        }
+        let dead = if redelivered && !innocent {
+            starts + 1
+        } else {
+            starts
+        };
+        if dead >= self.desk.config.max_starts {
+            return Some(Errand::Settle(Verdict::Dead {
+                reason: DeadReason::CrashLoop,
+                detail: format!("{dead} starts in a row came to no end"),
+                counted: false,
+            }));
+        }
+        if let Some(at) = not_before
+            && at > self.desk.now() + EARLY
+        {
+            return Some(Errand::Wait(at));
+        }
+        match lane {
+            Lane::Queue if dead > 0 => Some(Errand::Suspect(dead)),
+            Lane::Suspects if dead > starts => Some(Errand::Suspect(dead)),
+            Lane::Queue | Lane::Suspects => None,
+        }
+    }
+
+    #[cfg(feature = "store")]
+    async fn mark_handled(&self, arrivals: &mut [Arrival]) {
+        if !self.desk.book.notes() || arrivals.is_empty() {
+            return;
+        }
+        let ids: Vec<_> = arrivals.iter().map(|arrival| arrival.id).collect();
+        let mut failures = 0;
+        loop {
+            match self.desk.book.seen(ids.clone()).await {
+                Ok(seen) => {
+                    for arrival in arrivals {
+                        arrival.handled = seen.contains(&arrival.id);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    failures += 1;
+                    tracing::warn!(queue = %self.desk.queue(), %error, failures, "what was handled before can't be told from what was not, trying again");
+                    tokio::select! {
+                        // Given back, so that it does not matter.
+                        () = self.desk.stop.cancelled() => return,
+                        () = tokio::time::sleep(self.desk.pause(failures)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    #[cfg(not(feature = "store"))]
+    #[expect(clippy::unused_async, reason = "without a database nobody notes ids")]
+    async fn mark_handled(&self, _arrivals: &mut [Arrival]) {}
+}
+
+/// What becomes of a delivery that is not begun here and now.
+pub(super) enum Errand {
+    /// It is not its hour.
+    Wait(crate::Timestamp),
+    /// It was in the hands of somebody who died; so many starts came to no end.
+    Suspect(u32),
+    /// It is over.
+    Settle(Verdict),
+}
+
+fn arrival(
+    received: Received,
+    redelivered: bool,
+    ticket: Ticket,
+    places: Vec<OwnedSemaphorePermit>,
+) -> Arrival {
+    Arrival {
+        id: received.id,
+        kind: received.kind,
+        headers: received.headers,
+        body: received.body,
+        priority: received.priority,
+        attempts: received.attempts,
+        starts: ticket.starts.max(1),
+        enqueued_at: received.enqueued_at,
+        expires_at: received.expires_at,
+        redelivered,
+        fresh_id: received.fresh,
+        handled: false,
+        ticket: AnyTicket::Rabbit(Box::new(ticket)),
+        places,
+    }
+}
