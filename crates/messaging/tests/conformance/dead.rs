@@ -4,17 +4,22 @@ use std::time::Duration;
 
 use gatepost_messaging::{DeadReason, Envelope, Outcome, Retention};
 
-use crate::world::{Log, Note, World, note, on_both};
+use crate::world::{Log, Note, World, everywhere, note, on_both};
 
-on_both!(
+everywhere!(
     a_failed_message_is_kept_whole_and_can_be_put_back,
     what_cannot_be_read_is_put_aside_at_once,
     what_has_expired_is_not_handled_unless_asked_for,
     a_panic_is_a_failed_try,
     what_the_hook_refuses_stays_alive,
     a_hook_that_panics_holds_up_nobody,
-    dead_letters_are_swept_after_their_time,
 );
+
+mod in_a_database {
+    use super::dead_letters_are_swept_after_their_time;
+
+    super::on_both!(dead_letters_are_swept_after_their_time);
+}
 
 async fn a_failed_message_is_kept_whole_and_can_be_put_back(world: World) {
     let id = world.publish_envelope(note(1).header("x-a", "b")).await.id();
@@ -23,11 +28,11 @@ async fn a_failed_message_is_kept_whole_and_can_be_put_back(world: World) {
     let (_, handler) = Log::new(|_| Outcome::Fail("no such \0 order".into()));
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .run_pending()
         .await
         .unwrap();
-    let dead = world.queues.dead_letters("notes", None, 10).await.unwrap();
+    let dead = world.queues.dead_letters(&world.queue, None, 10).await.unwrap();
     assert_eq!(dead.len(), 2);
     assert_eq!(
         (dead[0].id, dead[0].reason.as_str(), dead[0].detail.as_str()),
@@ -41,26 +46,26 @@ async fn a_failed_message_is_kept_whole_and_can_be_put_back(world: World) {
         (1, "b")
     );
 
-    assert!(world.queues.replay("notes", id).await.unwrap());
-    assert!(!world.queues.replay("notes", id).await.unwrap(), "only once");
+    assert!(world.queues.replay(&world.queue, id).await.unwrap());
+    assert!(!world.queues.replay(&world.queue, id).await.unwrap(), "only once");
     let (log, handler) = Log::new(|_| Outcome::Done);
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .run_pending()
         .await
         .unwrap();
     assert_eq!((log.numbers(), log.attempts()), (vec![1], vec![1]));
 
-    assert!(world.queues.discard("notes", dead[1].id).await.unwrap());
-    assert!(!world.queues.discard("notes", dead[1].id).await.unwrap());
-    assert_eq!(world.queues.list().await.unwrap(), []);
+    assert!(world.queues.discard(&world.queue, dead[1].id).await.unwrap());
+    assert!(!world.queues.discard(&world.queue, dead[1].id).await.unwrap());
+    assert!(world.is_empty().await);
 }
 
 async fn what_cannot_be_read_is_put_aside_at_once(world: World) {
     world
         .publish_envelope(Envelope::bytes(
-            "notes",
+            &world.queue,
             "note",
             "application/json",
             b"{\"n\":\"s3cret\"}".to_vec(),
@@ -68,7 +73,7 @@ async fn what_cannot_be_read_is_put_aside_at_once(world: World) {
         .await;
     world
         .publish_envelope(Envelope::bytes(
-            "notes",
+            &world.queue,
             "other",
             "application/json",
             b"{\"n\":1}".to_vec(),
@@ -76,7 +81,7 @@ async fn what_cannot_be_read_is_put_aside_at_once(world: World) {
         .await;
     world.publish(3).await;
     assert_eq!(world.drain().await, [3]);
-    let dead = world.queues.dead_letters("notes", None, 10).await.unwrap();
+    let dead = world.queues.dead_letters(&world.queue, None, 10).await.unwrap();
     assert_eq!(
         dead.iter().map(|d| d.reason.as_str()).collect::<Vec<_>>(),
         ["malformed", "malformed"]
@@ -88,12 +93,12 @@ async fn what_cannot_be_read_is_put_aside_at_once(world: World) {
     assert_eq!(
         world
             .queues
-            .replay_all("notes", Some(DeadReason::Failed))
+            .replay_all(&world.queue, Some(DeadReason::Failed))
             .await
             .unwrap(),
         0
     );
-    assert_eq!(world.queues.replay_all("notes", None).await.unwrap(), 2);
+    assert_eq!(world.queues.replay_all(&world.queue, None).await.unwrap(), 2);
 }
 
 async fn what_has_expired_is_not_handled_unless_asked_for(world: World) {
@@ -105,7 +110,7 @@ async fn what_has_expired_is_not_handled_unless_asked_for(world: World) {
     world.clock.set(soon);
     assert_eq!(world.drain().await, [2]);
     assert_eq!(
-        world.queues.dead_letters("notes", None, 10).await.unwrap()[0].reason,
+        world.queues.dead_letters(&world.queue, None, 10).await.unwrap()[0].reason,
         "expired"
     );
 
@@ -113,7 +118,7 @@ async fn what_has_expired_is_not_handled_unless_asked_for(world: World) {
     let (log, handler) = Log::new(|_| Outcome::Done);
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .deliver_expired();
     consumer.run_pending().await.unwrap();
     assert_eq!(log.numbers(), [3]);
@@ -122,30 +127,30 @@ async fn what_has_expired_is_not_handled_unless_asked_for(world: World) {
 async fn a_panic_is_a_failed_try(world: World) {
     world.publish(1).await;
     let broker = world.broker();
-    let first = broker.consume::<Note, _, _>("notes", |d| async move {
+    let first = broker.consume::<Note, _, _>(&world.queue, |d| async move {
         assert_ne!(d.attempt, 1, "at the first try");
         Outcome::Done
     });
     first.run_pending().await.unwrap();
-    let waiting = world.queues.peek("notes", None, 1).await.unwrap();
+    let waiting = world.queues.peek(&world.queue, None, 1).await.unwrap();
     assert!(
         waiting[0].last_error.as_deref().unwrap().contains("panicked"),
         "{waiting:?}"
     );
     assert_eq!(waiting[0].attempts, 1);
-    world.clock.advance(Duration::from_secs(5));
+    world.advance(Duration::from_secs(5)).await;
     assert_eq!(world.drain().await, [1]);
 }
 
 async fn what_the_hook_refuses_stays_alive(world: World) {
     world.publish(1).await;
     let (_, handler) = Log::new(|_| Outcome::Fail("no".into()));
-    let consumer = world.broker().consume::<Note, _, _>("notes", handler);
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, handler);
     let consumer = consumer.on_dead(|_, _| Box::pin(async { Err(gatepost_messaging::Error::Closed) }));
     consumer.run_pending().await.unwrap();
-    let status = world.queues.status("notes").await.unwrap();
-    assert_eq!((status.dead, status.in_hand), (0, 1));
-    world.clock.advance(Duration::from_secs(30));
+    let status = world.queues.status(&world.queue).await.unwrap();
+    assert_eq!((status.dead, status.in_hand + status.delayed), (0, 1));
+    world.advance(Duration::from_secs(30)).await;
     assert_eq!(world.drain().await, [1]);
 }
 
@@ -153,20 +158,25 @@ async fn a_hook_that_panics_holds_up_nobody(world: World) {
     world.publish(1).await;
     world.clock.advance(Duration::from_millis(1));
     world.publish(2).await;
-    let consumer = world.broker().consume::<Note, _, _>("notes", |d| async move {
-        if d.message.n == 1 {
-            Outcome::Fail("no".into())
-        } else {
-            Outcome::Done
-        }
-    });
+    let consumer = world
+        .broker()
+        .consume::<Note, _, _>(&world.queue, |d| async move {
+            if d.message.n == 1 {
+                Outcome::Fail("no".into())
+            } else {
+                Outcome::Done
+            }
+        });
     let consumer = consumer.on_dead(|_, dead| {
         assert_ne!(dead.reason, "failed", "in the hook");
         Box::pin(async { Ok(()) })
     });
     consumer.concurrency(1).run_pending().await.unwrap();
-    let status = world.queues.status("notes").await.unwrap();
-    assert_eq!((status.dead, status.in_hand, status.ready), (0, 1, 0));
+    let status = world.queues.status(&world.queue).await.unwrap();
+    assert_eq!(
+        (status.dead, status.in_hand + status.delayed, status.ready),
+        (0, 1, 0)
+    );
 }
 
 async fn dead_letters_are_swept_after_their_time(world: World) {
@@ -174,7 +184,7 @@ async fn dead_letters_are_swept_after_their_time(world: World) {
     let (_, handler) = Log::new(|_| Outcome::Fail("no".into()));
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .run_pending()
         .await
         .unwrap();
@@ -182,7 +192,7 @@ async fn dead_letters_are_swept_after_their_time(world: World) {
     let (_, handler) = Log::new(|_| Outcome::Done);
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .once(&world.store);
     consumer.run_pending().await.unwrap();
 

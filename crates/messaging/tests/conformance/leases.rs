@@ -8,22 +8,33 @@ use gatepost_messaging::{Ack, Outcome, QueueConfig, Topology};
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Log, Note, World, on_both, soon};
+use crate::world::{Log, Note, World, everywhere, on_both, soon};
 
-on_both!(
-    a_dropped_consumers_message_comes_again_when_its_lease_is_over,
-    a_living_handler_keeps_its_message,
+everywhere!(
     who_settles_too_late_is_told_and_changes_nothing,
     a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_not,
-    a_lease_can_be_made_longer,
 );
+
+/// RabbitMQ has no leases: it delivers again when the connection is gone.
+mod in_a_database {
+    use super::{
+        a_dropped_consumers_message_comes_again_when_its_lease_is_over, a_lease_can_be_made_longer,
+        a_living_handler_keeps_its_message,
+    };
+
+    super::on_both!(
+        a_dropped_consumers_message_comes_again_when_its_lease_is_over,
+        a_living_handler_keeps_its_message,
+        a_lease_can_be_made_longer,
+    );
+}
 
 const LEASE: Duration = Duration::from_secs(12);
 
 async fn a_dropped_consumers_message_comes_again_when_its_lease_is_over(world: World) {
     world.publish(1).await;
     let (begun, mut begins) = mpsc::unbounded_channel();
-    let consumer = world.broker().consume::<Note, _, _>("notes", move |_| {
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, move |_| {
         begun.send(()).unwrap();
         std::future::pending()
     });
@@ -50,7 +61,7 @@ async fn a_living_handler_keeps_its_message(world: World) {
     let (begun, mut begins) = mpsc::unbounded_channel::<Ack>();
     let finish = Arc::new(Notify::new());
     let wait = Arc::clone(&finish);
-    let consumer = world.broker().consume::<Note, _, _>("notes", move |d| {
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, move |d| {
         begun.send(d.ack()).unwrap();
         let wait = Arc::clone(&wait);
         async move {
@@ -61,12 +72,20 @@ async fn a_living_handler_keeps_its_message(world: World) {
     let stop = CancellationToken::new();
     let running = tokio::spawn(consumer.run_until(stop.clone()));
     let ack = soon("the handler begins", begins.recv()).await.unwrap();
-    let id = world.queues.peek("notes", None, 1).await.unwrap()[0].id;
+    let id = world.queues.peek(&world.queue, None, 1).await.unwrap()[0].id;
     for _ in 0..12 {
         world.clock.advance(LEASE / 3);
         let until = world.store.now() + LEASE;
         let renewed = async {
-            while world.queues.get("notes", id).await.unwrap().unwrap().visible_at < until {
+            while world
+                .queues
+                .get(&world.queue, id)
+                .await
+                .unwrap()
+                .unwrap()
+                .visible_at
+                < until
+            {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         };
@@ -84,7 +103,7 @@ async fn a_living_handler_keeps_its_message(world: World) {
 async fn who_settles_too_late_is_told_and_changes_nothing(world: World) {
     world.publish(1).await;
     let (begun, mut begins) = mpsc::unbounded_channel::<Ack>();
-    let consumer = world.broker().consume::<Note, _, _>("notes", move |d| {
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, move |d| {
         begun.send(d.ack()).unwrap();
         std::future::pending()
     });
@@ -92,12 +111,13 @@ async fn who_settles_too_late_is_told_and_changes_nothing(world: World) {
     let late = soon("the handler begins", begins.recv()).await.unwrap();
     running.abort();
     let _ = running.await;
-    world.clock.advance(LEASE);
+    world.advance(LEASE).await;
+    world.until_queue("it comes again", |q| q.ready == 1).await;
     // Another has it now, and puts it back for later.
     let (log, handler) = Log::new(|_| Outcome::RetryAfter("no".into(), Duration::from_secs(60)));
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .run_pending()
         .await
         .unwrap();
@@ -120,9 +140,9 @@ async fn who_settles_too_late_is_told_and_changes_nothing(world: World) {
     }
     assert!(!late.extend(LEASE).await.unwrap());
     assert!(late.lease_lost().is_cancelled());
-    let status = world.queues.status("notes").await.unwrap();
+    let status = world.queues.status(&world.queue).await.unwrap();
     assert_eq!((status.delayed, status.dead), (1, 0));
-    world.clock.advance(Duration::from_secs(60));
+    world.advance(Duration::from_secs(60)).await;
     assert_eq!(world.drain().await, [1]);
 }
 
@@ -133,7 +153,7 @@ async fn a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_no
     }
     let broker = world.broker();
     broker
-        .make_known(&Topology::new().queue("notes", |q: QueueConfig| q.max_starts(5)))
+        .make_known(&Topology::new().queue(&world.queue, |q: QueueConfig| q.max_starts(5)))
         .unwrap();
     let starts = Arc::new(AtomicU32::new(0));
     let hooked = Arc::new(AtomicU32::new(0));
@@ -142,7 +162,7 @@ async fn a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_no
         let (died, mut death) = mpsc::unbounded_channel();
         let (starts_now, hook) = (Arc::clone(&starts), Arc::clone(&hooked));
         let consumer = broker
-            .consume::<Note, _, _>("notes", move |d| {
+            .consume::<Note, _, _>(&world.queue, move |d| {
                 let (died, starts) = (died.clone(), Arc::clone(&starts_now));
                 async move {
                     if d.message.n == 0 {
@@ -170,7 +190,7 @@ async fn a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_no
         let running = tokio::spawn(consumer.run_until(stop.clone()));
         let over = Box::pin(async {
             loop {
-                let status = world.queues.status("notes").await.unwrap();
+                let status = world.queues.status(&world.queue).await.unwrap();
                 if status.dead == 1 && status.ready + status.in_hand == 0 {
                     return;
                 }
@@ -191,24 +211,24 @@ async fn a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_no
         }
         running.abort();
         let _ = running.await;
-        world.clock.advance(LEASE);
+        world.advance(LEASE).await;
     }
     assert_eq!(
         starts.load(Ordering::SeqCst),
         5,
         "it was begun so often and no more"
     );
-    let dead = world.queues.dead_letters("notes", None, 100).await.unwrap();
+    let dead = world.queues.dead_letters(&world.queue, None, 100).await.unwrap();
     assert_eq!(dead.iter().map(|d| d.id).collect::<Vec<_>>(), [poison]);
     assert_eq!(hooked.load(Ordering::SeqCst), 1);
-    let status = world.queues.status("notes").await.unwrap();
+    let status = world.queues.status(&world.queue).await.unwrap();
     assert_eq!(status.ready + status.in_hand, 0, "the neighbours were handled");
 }
 
 async fn a_lease_can_be_made_longer(world: World) {
     world.publish(1).await;
     let (begun, mut begins) = mpsc::unbounded_channel::<Ack>();
-    let consumer = world.broker().consume::<Note, _, _>("notes", move |d| {
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, move |d| {
         begun.send(d.ack()).unwrap();
         std::future::pending()
     });

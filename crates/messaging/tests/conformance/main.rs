@@ -6,6 +6,7 @@ mod leases;
 mod looking;
 mod once;
 mod publishing;
+mod rabbit;
 mod retries;
 mod waking;
 mod working;

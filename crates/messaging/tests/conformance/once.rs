@@ -5,14 +5,19 @@ use std::time::Duration;
 use gatepost_messaging::{Delivery, Error, Outcome};
 use uuid::Uuid;
 
-use crate::world::{Log, Note, World, note, on_both};
+use crate::world::{Log, Note, World, everywhere, note, on_both};
 
-on_both!(
+everywhere!(
     a_second_copy_of_a_handled_message_is_skipped,
     done_commits_or_rolls_back_with_what_the_handler_wrote,
     a_retry_commits_with_what_the_handler_wrote,
-    another_store_cannot_note_for_this_broker,
 );
+
+mod in_a_database {
+    use super::another_store_cannot_note_for_this_broker;
+
+    super::on_both!(another_store_cannot_note_for_this_broker);
+}
 
 async fn a_second_copy_of_a_handled_message_is_skipped(world: World) {
     let id = Uuid::from_u128(77);
@@ -21,11 +26,11 @@ async fn a_second_copy_of_a_handled_message_is_skipped(world: World) {
         let (log, handler) = Log::new(|_| Outcome::Done);
         let consumer = world
             .broker()
-            .consume::<Note, _, _>("notes", handler)
+            .consume::<Note, _, _>(&world.queue, handler)
             .once(&world.store);
         consumer.run_pending().await.unwrap();
         assert_eq!(log.numbers().len(), usize::from(round == 0), "round {round}");
-        assert_eq!(world.queues.list().await.unwrap(), []);
+        assert!(world.is_empty().await);
     }
 }
 
@@ -53,7 +58,7 @@ async fn handle(world: &World, commit: bool) {
     };
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .once(&world.store)
         .concurrency(1);
     let stop = tokio_util::sync::CancellationToken::new();
@@ -74,26 +79,26 @@ async fn handle(world: &World, commit: bool) {
 async fn done_commits_or_rolls_back_with_what_the_handler_wrote(world: World) {
     let id = world.publish(1).await;
     handle(&world, false).await;
-    let waiting = world.queues.peek("notes", None, 10).await.unwrap();
+    let waiting = world.queues.peek(&world.queue, None, 10).await.unwrap();
     assert_eq!(
         waiting.iter().map(|w| w.id).collect::<Vec<_>>(),
         [id],
         "it is still there"
     );
     assert_eq!(
-        world.queues.status("log").await.unwrap().ready,
+        world.rows.status("log").await.unwrap().ready,
         0,
         "nothing of the rolled back try is"
     );
-    world.clock.advance(Duration::from_secs(5));
+    world.advance(Duration::from_secs(5)).await;
     handle(&world, true).await;
-    assert_eq!(world.queues.status("log").await.unwrap().ready, 1);
+    assert_eq!(world.rows.status("log").await.unwrap().ready, 1);
     // Noted by the same transaction: a second copy is skipped.
     world.publish_envelope(note(1).id(id)).await;
     let (log, handler) = Log::new(|_| Outcome::Done);
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .once(&world.store)
         .run_pending()
         .await
@@ -122,17 +127,17 @@ async fn a_retry_commits_with_what_the_handler_wrote(world: World) {
     };
     world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .run_pending()
         .await
         .unwrap();
-    let waiting = world.queues.peek("notes", None, 10).await.unwrap();
+    let waiting = world.queues.peek(&world.queue, None, 10).await.unwrap();
     assert_eq!((waiting.len(), waiting[0].attempts), (1, 1));
     assert_eq!(
         waiting[0].visible_at,
         world.store.now() + Duration::from_secs(300)
     );
-    assert_eq!(world.queues.status("log").await.unwrap().ready, 1);
+    assert_eq!(world.rows.status("log").await.unwrap().ready, 1);
 }
 
 async fn another_store_cannot_note_for_this_broker(world: World) {
@@ -140,7 +145,7 @@ async fn another_store_cannot_note_for_this_broker(world: World) {
     let (_, handler) = Log::new(|_| Outcome::Done);
     let refused = world
         .broker()
-        .consume::<Note, _, _>("notes", handler)
+        .consume::<Note, _, _>(&world.queue, handler)
         .once(&other)
         .run_pending()
         .await;

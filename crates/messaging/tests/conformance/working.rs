@@ -7,15 +7,22 @@ use gatepost_messaging::{Delivery, Outcome};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Note, World, broker, on_both, soon};
+use crate::world::{Note, World, everywhere, on_both, soon};
 
-on_both!(
+everywhere!(
     many_consumers_handle_each_message_once,
     a_stop_finishes_what_is_begun_and_gives_the_rest_back,
     no_more_handlers_run_than_were_allowed,
-    many_messages_cost_few_transactions,
-    an_idle_consumer_writes_nothing,
 );
+
+mod in_a_database {
+    use super::{an_idle_consumer_writes_nothing, many_messages_cost_few_transactions};
+
+    super::on_both!(
+        many_messages_cost_few_transactions,
+        an_idle_consumer_writes_nothing
+    );
+}
 
 async fn many_consumers_handle_each_message_once(world: World) {
     const MESSAGES: u32 = 600;
@@ -24,14 +31,14 @@ async fn many_consumers_handle_each_message_once(world: World) {
     let mut running = Vec::new();
     for i in 0..6 {
         // Two of them as other processes would be.
-        let store = if i < 4 {
-            world.store.clone()
+        let broker = if i < 4 {
+            world.broker()
         } else {
-            world.other_process().await
+            world.other_broker().await
         };
         let seen = Arc::clone(&seen);
-        let consumer = broker(&store)
-            .consume::<Note, _, _>("notes", move |d: Delivery<Note>| {
+        let consumer = broker
+            .consume::<Note, _, _>(&world.queue, move |d: Delivery<Note>| {
                 *seen.lock().unwrap().entry(d.message.n).or_default() += 1;
                 async {
                     tokio::task::yield_now().await;
@@ -41,20 +48,13 @@ async fn many_consumers_handle_each_message_once(world: World) {
             .concurrency(4);
         running.push(tokio::spawn(consumer.run_until(stop.clone())));
     }
-    let publishers = (0..6).map(|part| {
-        let outbox = world.outbox.clone();
-        tokio::spawn(async move {
-            for n in (part..MESSAGES).step_by(6) {
-                outbox.enqueue(crate::world::note(n)).await.unwrap();
-            }
-        })
-    });
-    for publisher in publishers {
-        soon("the publishers end", publisher).await.unwrap();
-    }
-    world
-        .until_queue("all handled", |q| q.ready + q.in_hand + q.delayed == 0)
-        .await;
+    futures_util::future::join_all((0..MESSAGES).map(|n| world.publish(n))).await;
+    let all = async {
+        while seen.lock().unwrap().len() < MESSAGES as usize {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    soon("all are handled", all).await;
     stop.cancel();
     for consumer in running {
         soon("the consumers end", consumer).await.unwrap().unwrap();
@@ -73,7 +73,7 @@ async fn a_stop_finishes_what_is_begun_and_gives_the_rest_back(world: World) {
     let wait = Arc::clone(&gate);
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", move |d: Delivery<Note>| {
+        .consume::<Note, _, _>(&world.queue, move |d: Delivery<Note>| {
             begun.send(d.message.n).unwrap();
             let wait = Arc::clone(&wait);
             async move {
@@ -110,13 +110,17 @@ async fn no_more_handlers_run_than_were_allowed(world: World) {
     }
     let running = Arc::new(Mutex::new((0_u32, 0_u32)));
     let count = Arc::clone(&running);
-    let consumer = world.broker().consume::<Note, _, _>("notes", move |_| {
+    let consumer = world.broker().consume::<Note, _, _>(&world.queue, move |_| {
         let count = Arc::clone(&count);
         async move {
             {
                 let mut count = count.lock().unwrap();
                 count.0 += 1;
                 count.1 = count.1.max(count.0);
+            }
+            // Until there was a second one, and then some more.
+            while count.lock().unwrap().1 < 2 {
+                tokio::task::yield_now().await;
             }
             for _ in 0..20 {
                 tokio::task::yield_now().await;
@@ -125,7 +129,8 @@ async fn no_more_handlers_run_than_were_allowed(world: World) {
             Outcome::Done
         }
     });
-    consumer.concurrency(5).prefetch(20).run_pending().await.unwrap();
+    let pending = consumer.concurrency(5).prefetch(20).run_pending();
+    soon("all are handled", Box::pin(pending)).await.unwrap();
     let most = running.lock().unwrap().1;
     assert!((2..=5).contains(&most), "{most} at the same time");
 }
@@ -150,7 +155,7 @@ async fn many_messages_cost_few_transactions(world: World) {
     );
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", |_| std::future::ready(Outcome::Done));
+        .consume::<Note, _, _>(&world.queue, |_| std::future::ready(Outcome::Done));
     consumer
         .concurrency(128)
         .prefetch(256)
@@ -178,7 +183,7 @@ async fn an_idle_consumer_writes_nothing(world: World) {
     let before = committed(&world, "claim_messages");
     let consumer = world
         .broker()
-        .consume::<Note, _, _>("notes", |_| std::future::ready(Outcome::Done));
+        .consume::<Note, _, _>(&world.queue, |_| std::future::ready(Outcome::Done));
     let stop = CancellationToken::new();
     let running = tokio::spawn(consumer.run_until(stop.clone()));
     let looked = async {

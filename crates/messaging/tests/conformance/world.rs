@@ -1,15 +1,20 @@
-//! A fresh database of each kind for every test, a clock that stands still, and a consumer that tells
-//! what it was given.
+//! A fresh database of each kind for every test, or a queue of its own on RabbitMQ; a clock that stands still,
+//! and a consumer that tells what it was given.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gatepost_messaging::testing::no_jitter;
-use gatepost_messaging::{Broker, Envelope, Error, Message, Outbox, Outcome, Published, Queues};
+use gatepost_messaging::{
+    Broker, Clock, Envelope, Error, Message, Outbox, Outcome, Published, Queues, RabbitSettings, Route,
+    Topology,
+};
 use gatepost_storage::testing::{Database, ManualClock};
 use gatepost_storage::{Set, Store, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::rabbit::{Rabbit, amqp_url, rand};
 
 /// Runs each `async fn name(world: World)` as a test on SQLite and as one on PostgreSQL.
 macro_rules! on_both {
@@ -25,6 +30,18 @@ macro_rules! on_both {
     };
 }
 pub(crate) use on_both;
+
+/// The same, and as one on RabbitMQ.
+macro_rules! everywhere {
+    ($($name:ident),+ $(,)?) => {
+        $crate::world::on_both!($($name),+);
+        mod rabbitmq {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::world::World::rabbitmq(false).await).await })+
+        }
+    };
+}
+pub(crate) use everywhere;
 
 /// No test waits longer for a condition than this.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,7 +62,13 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) store: Store,
     pub(crate) outbox: Outbox,
+    /// Of the broker.
     pub(crate) queues: Queues,
+    /// Of the database, whatever the broker.
+    pub(crate) rows: Queues,
+    /// The queue that notes go to.
+    pub(crate) queue: String,
+    rabbit: Option<Rabbit>,
     db: Database,
 }
 
@@ -58,6 +81,18 @@ impl World {
         Self::new(Database::postgres()).await
     }
 
+    /// A queue of its own on RabbitMQ, with a database beside it.
+    pub(crate) async fn rabbitmq(classic: bool) -> Self {
+        let mut world = Self::new(Database::sqlite()).await;
+        world.queue = format!("gp-test-{}", Uuid::from_u128(rand()).simple());
+        let broker = rabbit_broker(&world.store).await;
+        let topology = Topology::new().queue(&world.queue, |q| if classic { q.classic() } else { q });
+        let _ = broker.declare(&topology).await.unwrap();
+        world.queues = broker.queues();
+        world.rabbit = Some(Rabbit::new(broker, &world.queue));
+        world
+    }
+
     async fn new(db: Database) -> Self {
         let clock = ManualClock::at(Timestamp::from_secs(1_800_000_000));
         let store = db.open(&[Set::Messaging], clock.clock()).await;
@@ -68,8 +103,39 @@ impl World {
             clock,
             store,
             outbox,
+            rows: queues.clone(),
             queues,
+            queue: "notes".to_owned(),
+            rabbit: None,
             db,
+        }
+    }
+
+    pub(crate) fn is_rabbitmq(&self) -> bool {
+        self.rabbit.is_some()
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+        if let Some(rabbit) = &self.rabbit {
+            rabbit.flow_back(self.store.now()).await;
+        }
+    }
+
+    /// Whether nothing waits anywhere, and nothing is dead.
+    pub(crate) async fn is_empty(&self) -> bool {
+        let list = self.queues.list().await.unwrap();
+        list.iter().all(|q| q.ready + q.delayed + q.in_hand + q.dead == 0)
+    }
+
+    /// A broker as another process would have it.
+    pub(crate) async fn other_broker(&self) -> Broker {
+        let store = self.other_process().await;
+        if self.is_rabbitmq() {
+            rabbit_broker(&store).await
+        } else {
+            broker(&store)
         }
     }
 
@@ -80,15 +146,25 @@ impl World {
 
     /// A broker without jitter, whose safety poll never comes: what it sees, it was woken for.
     pub(crate) fn broker(&self) -> Broker {
-        broker(&self.store)
+        match &self.rabbit {
+            Some(rabbit) => rabbit.broker.clone(),
+            None => broker(&self.store),
+        }
     }
 
     pub(crate) async fn publish(&self, n: u32) -> Uuid {
         self.publish_envelope(note(n)).await.id()
     }
 
+    /// Through the outbox, or straight to the other broker.
     pub(crate) async fn publish_envelope(&self, envelope: Envelope) -> Published {
-        self.outbox.enqueue(envelope).await.unwrap()
+        match &self.rabbit {
+            None => self.outbox.enqueue(envelope).await.unwrap(),
+            Some(rabbit) => {
+                let route = Route::queue(&self.queue);
+                Published::New(rabbit.broker.publish_envelope(route, &envelope).await.unwrap())
+            }
+        }
     }
 
     /// Publishes and commits, or rolls back.
@@ -110,7 +186,7 @@ impl World {
         let (log, handler) = Log::new(|_| Outcome::Done);
         let consumer = self
             .broker()
-            .consume::<Note, _, _>("notes", handler)
+            .consume::<Note, _, _>(&self.queue, handler)
             .concurrency(1);
         consumer.run_pending().await.unwrap();
         log.numbers()
@@ -124,7 +200,7 @@ impl World {
     ) {
         let met = async {
             loop {
-                let status = self.queues.status("notes").await.unwrap();
+                let status = self.queues.status(&self.queue).await.unwrap();
                 if is(&status) {
                     return;
                 }
@@ -132,7 +208,7 @@ impl World {
             }
         };
         let in_time = tokio::time::timeout(PATIENCE, met).await.is_ok();
-        assert!(in_time, "{what}: {:?}", self.queues.status("notes").await);
+        assert!(in_time, "{what}: {:?}", self.queues.status(&self.queue).await);
     }
 }
 
@@ -140,6 +216,18 @@ pub(crate) fn broker(store: &Store) -> Broker {
     Broker::embedded(store)
         .with_random(no_jitter())
         .with_safety_poll(Duration::from_secs(86400))
+}
+
+/// RabbitMQ with this database beside it.
+async fn rabbit_broker(store: &Store) -> Broker {
+    let clock = store.clone();
+    let settings = RabbitSettings::new(&amqp_url())
+        .unwrap()
+        .name("gatepost conformance")
+        .random(no_jitter())
+        .clock(Clock::from_fn(move || clock.now()));
+    let broker = Broker::connect_with(settings).await.unwrap();
+    broker.with_random(no_jitter()).with_store(store)
 }
 
 pub(crate) fn note(n: u32) -> Envelope {
