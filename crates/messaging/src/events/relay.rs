@@ -168,16 +168,21 @@ impl Relay {
             };
             tokio::select! { () = wait => {}, () = stop.cancelled() => break }
         }
-        if held.is_some() {
-            let (name, lease) = (self.name.clone(), self.lease);
-            let released = self.events.store.run_tx("release_relay", move |tx| {
-                let name = name.clone();
-                Box::pin(async move { event_cursors::release(tx, &name, lease).await })
-            });
-            if let Err(error) = released.await {
-                tracing::debug!(relay = self.name, %error, "the relay was not given back; its lease ends by itself");
-            }
+        if held.is_some()
+            && let Err(error) = self.release().await
+        {
+            tracing::debug!(relay = self.name, %error, "the relay was not given back; its lease ends by itself");
         }
+    }
+
+    /// Gives the place to another process at once.
+    async fn release(&self) -> Result<(), Error> {
+        let (name, lease) = (self.name.clone(), self.lease);
+        let released = self.events.store.run_tx("release_relay", move |tx| {
+            let name = name.clone();
+            Box::pin(async move { event_cursors::release(tx, &name, lease).await })
+        });
+        Ok(released.await?)
     }
 
     /// Tells what can be told now, and returns.
@@ -188,6 +193,9 @@ impl Relay {
         let mut held = None;
         let stop = CancellationToken::new();
         while self.turn(receiver, &mut held, &stop).await? == Next::More {}
+        if held.is_some() {
+            self.release().await?;
+        }
         Ok(())
     }
 
