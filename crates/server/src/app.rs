@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepost_mail::seal::Sealer;
 use gatepost_mail::{Mailer, MailerSettings, Sender, Site, Templates};
-use gatepost_messaging::{Broker, Events, Outbox, Topology};
+use gatepost_messaging::{Broker, Events, Outbox};
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
 use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
 use secrecy::{ExposeSecret, SecretString};
@@ -158,7 +158,7 @@ impl App {
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
         let mailer = mailer(&config, from, &site, &store, &sealer)?;
         let broker = Broker::embedded(&store);
-        broker.make_known(&Topology::new().queue(jobs::QUEUE, work::queue))?;
+        broker.make_known(&config.topology.clone().queue(jobs::QUEUE, work::queue))?;
         let limits = if config.limits_enabled {
             // A key of its own, so that what limits count by tells nothing about anything else.
             Limits::memory(tokens.tokens().keys().derive("gatepost limits"))

@@ -20,6 +20,7 @@ mod file;
 mod later;
 mod layers;
 mod mask;
+mod own;
 mod parsers;
 mod python;
 mod read;
@@ -32,7 +33,9 @@ mod show;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod topology;
 mod values;
+mod webhooks;
 
 pub use backends::{Broker, Cache, MailTransport, StorageBackend};
 pub(crate) use durations::parse as parse_duration;
@@ -46,6 +49,7 @@ pub use sections::{
 };
 pub use show::Shown;
 pub use values::{LinkTemplate, PublicUrl};
+pub use webhooks::{SigningSecret, Webhook};
 
 use std::path::PathBuf;
 
@@ -88,6 +92,10 @@ pub struct Config {
     pub tls_ca_file: Option<PathBuf>,
     /// How the program ends.
     pub shutdown: Shutdown,
+    /// Who is told of events.
+    pub webhooks: Vec<Webhook>,
+    /// Exchanges and queues besides ours (`exchanges`, `queues`).
+    pub topology: gatepost_messaging::Topology,
     pub(crate) shown: Vec<Shown>,
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::app::App;
+use crate::events;
 use crate::http::drain::Draining;
 use crate::roles::Roles;
 use crate::router::{self, Side};
@@ -44,6 +45,9 @@ pub enum ServeError {
     /// The mail transport cannot be used as it is configured.
     #[error("mail.transport: {0}")]
     Transport(#[from] gatepost_mail::transport::TransportError),
+    /// `tls.ca_file` cannot be read.
+    #[error("tls.ca_file: {0}")]
+    Certificates(#[source] io::Error),
     /// The description of the API could not be written.
     #[error("openapi.json: {0}")]
     Document(#[from] serde_json::Error),
@@ -62,10 +66,11 @@ impl App {
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
         let transport = workers::transport(self)?;
+        let relays = events::relays(self).map_err(ServeError::Certificates)?;
         let both = listeners.admin.is_none();
         let public = router::router(self, roles, if both { Side::Both } else { Side::Public })?;
         let close = CancellationToken::new();
-        let mut running = workers::start(self, roles, transport, &close);
+        let mut running = workers::start(self, roles, transport, relays, &close);
         let patience = self.config.shutdown.timeout;
         let mut open = tokio::task::JoinSet::new();
         open.spawn(listen(listeners.public, public, close.clone(), patience));

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::letters::Letters;
 use crate::accounts::work;
 use crate::app::App;
+use crate::events::Line;
 use crate::roles::Roles;
 use crate::sweep;
 
@@ -19,7 +20,13 @@ use crate::sweep;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Start what the roles ask for. Ends by itself after `stop`, when what was begun is finished.
-pub(crate) fn start(app: &App, roles: Roles, transport: Transport, stop: &CancellationToken) -> JoinSet<()> {
+pub(crate) fn start(
+    app: &App,
+    roles: Roles,
+    transport: Transport,
+    relays: Vec<Line>,
+    stop: &CancellationToken,
+) -> JoinSet<()> {
     let mut running = JoinSet::new();
     let (news, end) = (app.clone(), stop.clone());
     running.spawn(async move {
@@ -49,6 +56,7 @@ pub(crate) fn start(app: &App, roles: Roles, transport: Transport, stop: &Cancel
             })
             .await;
         });
+        tell(app, relays, &mut running, stop);
         let (sweeper, end) = (app.clone(), stop.clone());
         running.spawn(async move {
             if until_ready(&sweeper, &end).await {
@@ -57,6 +65,18 @@ pub(crate) fn start(app: &App, roles: Roles, transport: Transport, stop: &Cancel
         });
     }
     running
+}
+
+/// Webhooks and the exchange are told of events, each on its own.
+fn tell(app: &App, relays: Vec<Line>, running: &mut JoinSet<()>, stop: &CancellationToken) {
+    for line in relays {
+        let (app, end) = (app.clone(), stop.clone());
+        running.spawn(async move {
+            if until_ready(&app, &end).await {
+                line.run_until(end).await;
+            }
+        });
+    }
 }
 
 /// Where letters leave the house.

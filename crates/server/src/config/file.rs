@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::error::ConfigError;
 use super::layers::{Raw, Setting, Settings, Source};
+use super::own;
 
 /// Reads and flattens the file.
 pub(crate) fn read(path: &Path) -> Result<Settings, ConfigError> {
@@ -44,7 +45,9 @@ fn flatten(prefix: &str, table: toml::Table, source: &Source, into: &mut Setting
             format!("{prefix}.{name}")
         };
         match value {
-            toml::Value::Table(inner) => flatten(&key, inner, source, into),
+            toml::Value::Table(inner) if !(inner.is_empty() && own::names_something(&key)) => {
+                flatten(&key, inner, source, into);
+            }
             value => {
                 into.insert(
                     key,

@@ -5,7 +5,7 @@ use super::{Broker, Cache, Config, Dialect, Wire};
 
 /// Keys of later releases: told apart from slips of the finger.
 pub(crate) fn unknown_key(key: &str) -> Option<String> {
-    let later = ["simplejwt.", "webhooks.", "accounts.django."]
+    let later = ["simplejwt.", "accounts.django."]
         .iter()
         .any(|prefix| key.starts_with(prefix));
     later.then(|| "is part of a later release; take it out".to_owned())

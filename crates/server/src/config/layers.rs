@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::{ConfigError, Problem};
-use super::{DEFAULTS, env, file, python, suggest};
+use super::{DEFAULTS, env, file, own, python, suggest};
 
 /// Where to read from: the environment and the file.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,7 @@ pub(crate) fn merge(origin: &Origin) -> Result<Settings, ConfigError> {
 
 fn lay_over(settings: &mut Settings, upper: Settings, known: &[String], problems: &mut Vec<Problem>) {
     for (key, setting) in upper {
-        if known.contains(&key) || is_own_purpose(&key) {
+        if known.contains(&key) || own::is_own(&key) {
             settings.insert(key, setting);
         } else {
             problems.push(Problem {
@@ -123,15 +123,4 @@ fn lay_over(settings: &mut Settings, upper: Settings, known: &[String], problems
             });
         }
     }
-}
-
-/// `tokens.purposes.<any name>.lifetime` and `.one_time`: the one place where names are the user's own.
-fn is_own_purpose(key: &str) -> bool {
-    let Some(rest) = key.strip_prefix("tokens.purposes.") else {
-        return false;
-    };
-    let Some((name, field)) = rest.split_once('.') else {
-        return false;
-    };
-    !name.is_empty() && matches!(field, "lifetime" | "one_time")
 }

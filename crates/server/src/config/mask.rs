@@ -26,6 +26,16 @@ pub(crate) fn url(value: &str) -> String {
     format!("{scheme}://{name}@{}", query(host))
 }
 
+/// A URL's scheme and host.
+pub(crate) fn origin(value: &str) -> String {
+    let Some((scheme, rest)) = value.split_once("://") else {
+        return secret(value);
+    };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+    format!("{scheme}://{host}/***")
+}
+
 /// Parameters that carry passwords, too, such as PostgreSQL's `?password=`.
 fn query(tail: &str) -> String {
     let Some((path, query)) = tail.split_once('?') else {

@@ -14,6 +14,8 @@ use super::sections::{
     Accounts, Auth, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules, Registration,
     Retention, Shutdown, Storage, Wire,
 };
+use super::topology::topology;
+use super::webhooks::webhooks;
 use super::{Broker, Cache, Config, LinkTemplate, MailTransport, PublicUrl, StorageBackend};
 
 /// Every section is read, also after one that is wrong, so that all problems come out at once.
@@ -42,6 +44,8 @@ pub(crate) fn read(r: &mut Reader) -> Option<Config> {
         .text("tls.ca_file", Seen::Whole)
         .map(|t| some(t).map(PathBuf::from));
     let shutdown = shutdown(r);
+    let webhooks = webhooks(r);
+    let topology = topology(r);
     Some(Config {
         modules: modules?,
         data_dir: data_dir?,
@@ -59,6 +63,8 @@ pub(crate) fn read(r: &mut Reader) -> Option<Config> {
         log: log?,
         tls_ca_file: tls_ca_file?,
         shutdown: shutdown?,
+        webhooks: webhooks?,
+        topology: topology?,
         shown: Vec::new(),
     })
 }

@@ -14,6 +14,8 @@ pub(crate) enum Seen {
     Whole,
     /// A URL: all but its password.
     Url,
+    /// A URL: its scheme and host, since its path may be the secret.
+    Origin,
     /// That it is there.
     Length,
 }
@@ -81,6 +83,25 @@ impl Reader {
                     .map(|(name, _)| name.to_owned())
             })
             .collect();
+        names.dedup();
+        names
+    }
+
+    /// What follows the prefix, where a name itself holds the value.
+    pub(crate) fn keys_under(&self, prefix: &str) -> Vec<String> {
+        let keys = self.settings.keys();
+        keys.filter_map(|key| key.strip_prefix(prefix).map(str::to_owned))
+            .collect()
+    }
+
+    /// Names between the prefix and the field, where names have dots in them.
+    pub(crate) fn names_before(&self, prefix: &str) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .keys_under(prefix)
+            .iter()
+            .filter_map(|rest| rest.rsplit_once('.').map(|(name, _)| name.to_owned()))
+            .collect();
+        names.sort_unstable();
         names.dedup();
         names
     }
@@ -230,6 +251,7 @@ fn masked(text: &str, seen: Seen) -> String {
     match seen {
         Seen::Whole => text.to_owned(),
         Seen::Url => mask::url(text),
+        Seen::Origin => mask::origin(text),
         Seen::Length => mask::secret(text),
     }
 }

@@ -4,10 +4,17 @@
 //! `user.activated`, when its owner has confirmed it (and `user.updated`, should it have changed). Whoever needs
 //! more asks for it, with a key that may.
 
+mod exchange;
+mod relays;
 mod told;
 pub mod user;
+mod webhook;
 
+pub use self::relays::{Line, all as relays};
 pub use self::told::session_ended;
+
+/// The topic exchange on RabbitMQ that events are published to, by their type.
+pub const EXCHANGE: &str = "gatepost.events";
 
 /// Every type that there is.
 pub const TYPES: [&str; 10] = [

@@ -189,6 +189,14 @@ impl TestApp {
             .expect("the mail worker");
     }
 
+    /// Let webhooks and the exchange be told of whatever they can be told of now, without jitter.
+    pub async fn tell_events(&self) {
+        for line in crate::events::relays(&self.app).expect("certificates") {
+            let line = line.with_random(gatepost_messaging::testing::no_jitter());
+            line.run_pending().await.expect("the relay");
+        }
+    }
+
     /// Delete whatever has expired.
     pub async fn sweep(&self) {
         if let Err(problem) = sweep::sweep(&self.app).await {

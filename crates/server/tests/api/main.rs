@@ -12,6 +12,7 @@ mod bad_input;
 mod browser;
 mod console;
 mod enumeration;
+mod events;
 mod limits;
 mod pages;
 mod service;

@@ -1,0 +1,4 @@
+//! Events that are told: webhooks with receivers of every kind.
+
+mod receiver;
+mod webhooks;
