@@ -217,8 +217,12 @@ impl FromStr for Sender {
             });
         };
         let address = rest.strip_suffix('>').ok_or(AddressError::Local)?.parse()?;
-        let name = without_controls(name.trim().trim_matches('"'));
-        let name = name.trim();
+        let name = without_controls(name);
+        let mut name = name.trim();
+        // As often as they stand around it: what is written must be read as the same again.
+        while let Some(inner) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            name = inner.trim();
+        }
         Ok(Self {
             name: (!name.is_empty()).then(|| name.to_owned()),
             address,
@@ -331,6 +335,21 @@ mod tests {
     fn debug_shows_no_address() {
         let address: EmailAddress = "someone@example.com".parse().unwrap();
         assert_eq!(format!("{address:?}"), "EmailAddress(s***@e***.com)");
+    }
+
+    #[test]
+    fn a_sender_is_read_as_it_was_written() {
+        for (text, name) in [
+            ("\"Anna B.\" <a@b.co>", Some("Anna B.")),
+            ("Anna \"B\" <a@b.co>", Some("Anna \"B\"")),
+            ("\u{1}\"Anna <a@b.co>", Some("\"Anna")),
+            ("\" \"\" \" <a@b.co>", None),
+            ("\" <a@b.co>", Some("\"")),
+        ] {
+            let sender: Sender = text.parse().unwrap();
+            assert_eq!(sender.name.as_deref(), name, "{text:?}");
+            assert_eq!(sender.to_string().parse::<Sender>(), Ok(sender), "{text:?}");
+        }
     }
 
     proptest! {
