@@ -216,6 +216,10 @@ impl Broker {
     /// # Errors
     /// [`Error::Invalid`] for a name that no broker takes; [`Error::Refused`] for a missing right;
     /// [`Error::Unreachable`].
+    #[cfg_attr(
+        not(feature = "rabbitmq"),
+        expect(clippy::unused_async, reason = "the same call whichever brokers are built in")
+    )]
     pub async fn declare(&self, topology: &Topology) -> Result<Drift, Error> {
         self.make_known(topology)?;
         match &self.kind {
