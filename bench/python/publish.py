@@ -90,8 +90,12 @@ def main():
         if args.rate:
             wait = began + n / args.rate - time.monotonic()
             if wait > 0:
-                # Heartbeats are answered meanwhile.
-                link[0].sleep(wait) if link else time.sleep(wait)
+                try:
+                    # Heartbeats are answered meanwhile.
+                    link[0].sleep(wait) if link else time.sleep(wait)
+                except Exception:  # gone while nothing was under way: connect again
+                    link = None
+                    continue
         try:
             if link is None:
                 link = connect(args)

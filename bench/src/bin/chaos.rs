@@ -19,6 +19,9 @@ struct Args {
     /// The seed that a report names: the same kills again
     #[arg(long)]
     seed: Option<u64>,
+    /// Without RabbitMQ
+    #[arg(long)]
+    embedded: bool,
 }
 
 fn main() -> ExitCode {
@@ -26,6 +29,9 @@ fn main() -> ExitCode {
     let mut plan = Plan::new(executable()).minutes(args.minutes).rate(args.rate);
     if let Some(seed) = args.seed {
         plan = plan.seed(seed);
+    }
+    if args.embedded {
+        plan = plan.embedded();
     }
     let report = plan.run();
     print!("{report}");

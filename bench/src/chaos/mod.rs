@@ -29,8 +29,9 @@ use std::time::{Duration, Instant};
 
 use gatepost_storage::{Clock, Timestamp};
 
-use crate::outside::{Client, Manner, Postgres, Setup, Sink};
+use crate::outside::{Client, Manner, Postgres, Rabbit, Setup, Sink};
 use letters::Letters;
+pub use publishers::flood;
 pub use report::Report;
 use servers::{Server, Watch};
 
@@ -41,6 +42,7 @@ pub struct Plan {
     how_long: Duration,
     rate: u32,
     seed: u64,
+    broker: bool,
 }
 
 /// When it began, by both clocks: the ledger tells times of day, everything else is measured.
@@ -74,6 +76,7 @@ impl Plan {
             how_long: Duration::from_mins(1),
             rate: 200,
             seed: getrandom::u64().expect("random bytes"),
+            broker: true,
         }
     }
 
@@ -104,17 +107,28 @@ impl Plan {
         self
     }
 
+    /// Without RabbitMQ: messages are rows in the database, and nobody publishes with pika.
+    #[must_use]
+    pub fn embedded(mut self) -> Self {
+        self.broker = false;
+        self
+    }
+
     /// Does it.
     pub fn run(&self) -> Report {
         let postgres = Postgres::start();
+        let rabbit = self.broker.then(Rabbit::start);
         let sink = Arc::new(Sink::sparing());
         // A moment between having a letter and saying so, as real servers have it: only then can a kill make a twin.
         sink.behave(Manner::Slow(Duration::from_millis(3)));
-        let setup = Setup::new(&self.executable)
+        let mut setup = Setup::new(&self.executable)
             .postgres(&postgres.url())
             .unlimited()
             .smtp(sink.port())
             .set("log.level", "\"warn\"");
+        if let Some(rabbit) = &rabbit {
+            setup = setup.rabbitmq(&rabbit.url());
+        }
         let [api, worker, dispatcher] =
             ["api", "worker", "dispatcher"].map(|role| setup.clone().role(role).start());
         // The place of the command line: configured like the others, and never served from.
@@ -124,19 +138,21 @@ impl Plan {
             base: api.base(),
             key,
             postgres: postgres.url(),
+            rabbit: rabbit.as_ref().map(Rabbit::url),
             schema: setup
                 .setting("storage.schema")
                 .unwrap_or_default()
                 .replace('"', ""),
         };
-        let watches = [
+        let mut servers = vec![
             Server::Process("api", api),
             Server::Process("worker", worker),
             Server::Process("dispatcher", dispatcher),
             Server::Postgres(postgres),
             Server::Sink(Arc::clone(&sink)),
-        ]
-        .map(Watch::begin);
+        ];
+        servers.extend(rabbit.map(Server::Rabbit));
+        let watches: Vec<Watch> = servers.into_iter().map(Watch::begin).collect();
 
         let start = Start {
             instant: Instant::now(),
@@ -157,7 +173,7 @@ impl Plan {
             start,
             &letters,
             &sink.received(),
-            watches.map(Watch::end),
+            watches.into_iter().map(Watch::end),
             &reader,
             drained,
         )
@@ -188,6 +204,7 @@ struct Door {
     base: String,
     key: String,
     postgres: String,
+    rabbit: Option<String>,
     schema: String,
 }
 

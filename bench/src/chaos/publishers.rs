@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::Door;
 use super::letters::Letters;
-use crate::outside::{Client, Instance, SECRET};
+use crate::outside::{Client, Instance, Python, SECRET, Setup};
 
 const HANDS: u32 = 6;
 /// The command line is a whole process for each letter: some a second say as much as many.
@@ -28,9 +28,14 @@ pub(super) fn begin(
     go_on: &Arc<AtomicBool>,
 ) -> Vec<JoinHandle<()>> {
     let by_command_line = BY_COMMAND_LINE.min(rate);
-    let rest = rate - by_command_line;
+    // One after the other, each confirmed: the slowest of them by far.
+    let by_pika = if door.rabbit.is_some() { rate / 5 } else { 0 };
+    let rest = rate - by_command_line - by_pika;
     let (over_http, by_library) = (rest / 2, rest - rest / 2);
     let mut threads = vec![command_line(by_command_line, desk, letters, go_on)];
+    if let Some(url) = &door.rabbit {
+        threads.push(pika(by_pika, url, letters, go_on));
+    }
     threads.push(library(by_library, door, letters, go_on));
     threads.extend((0..HANDS).map(|hand| http(hand, over_http, door, letters, go_on)));
     threads
@@ -81,7 +86,7 @@ fn library(rate: u32, door: &Door, letters: &Arc<Letters>, go_on: &Arc<AtomicBoo
             .enable_all()
             .build()
             .expect("a runtime");
-        let mailer = runtime.block_on(mailer(&door));
+        let mailer = runtime.block_on(mailer(&door.postgres, &door.schema));
         thread::scope(|scope| {
             for hand in 0..HANDS {
                 let (runtime, mailer, letters, go_on) = (&runtime, &mailer, &letters, &go_on);
@@ -99,12 +104,12 @@ fn library(rate: u32, door: &Door, letters: &Arc<Letters>, go_on: &Arc<AtomicBoo
     })
 }
 
-async fn mailer(door: &Door) -> (Store, Mailer) {
+async fn mailer(postgres: &str, schema: &str) -> (Store, Mailer) {
     let options = StoreOptions {
-        schema: door.schema.clone(),
+        schema: schema.to_owned(),
         ..StoreOptions::default()
     };
-    let store = Store::open(&door.postgres, options)
+    let store = Store::open(postgres, options)
         .await
         .expect("the database is there");
     let sealer = Sealer::new(&SECRET.into(), &[]).expect("a good secret");
@@ -114,18 +119,47 @@ async fn mailer(door: &Door) -> (Store, Mailer) {
     (store, mailer)
 }
 
+/// Asks for so many letters by the library, as fast as it takes them, some hundred in a transaction.
+pub fn flood(setup: &Setup, letters: usize) {
+    let text = |key: &str| {
+        let value = setup.setting(key).unwrap_or_else(|| panic!("{key} is set"));
+        value.replace('"', "")
+    };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let (store, mailer) = mailer(&text("storage.url"), &text("storage.schema")).await;
+        let all: Vec<usize> = (0..letters).collect();
+        for part in all.chunks(500) {
+            let (mailer, part) = (mailer.clone(), part.to_vec());
+            let done = store.run_tx("flood", move |tx| {
+                let (mailer, part) = (mailer.clone(), part.clone());
+                Box::pin(async move {
+                    for n in part {
+                        let to = format!("flood-{n}@example.com").parse().expect("an address");
+                        mailer.enqueue(&mut *tx, &to, "en", &letter()).await?;
+                    }
+                    Ok::<_, MailError>(())
+                })
+            });
+            done.await.expect("the database takes them");
+        }
+        store.close().await;
+    });
+}
+
+fn letter() -> Notification {
+    Notification {
+        title: "Library".to_owned(),
+        message: "From a transaction of somebody's own.".to_owned(),
+    }
+}
+
 async fn enqueue((store, mailer): &(Store, Mailer), to: &str) -> Result<(), MailError> {
     let to: gatepost_mail::EmailAddress = to.parse().expect("an address");
     let mailer = mailer.clone();
     let done = store.run_tx("library", move |tx| {
         let (mailer, to) = (mailer.clone(), to.clone());
-        Box::pin(async move {
-            let letter = Notification {
-                title: "Library".to_owned(),
-                message: "From a transaction of somebody's own.".to_owned(),
-            };
-            mailer.enqueue(tx, &to, "en", &letter).await
-        })
+        Box::pin(async move { mailer.enqueue(tx, &to, "en", &letter()).await })
     });
     done.await.map(drop)
 }
@@ -162,5 +196,39 @@ fn command_line(
                 letters.refused("command line", said.trim().to_owned());
             }
         });
+    })
+}
+
+/// A Python service with `confirm_delivery` and persistent messages.
+fn pika(rate: u32, url: &str, letters: &Arc<Letters>, go_on: &Arc<AtomicBool>) -> JoinHandle<()> {
+    let (url, letters, go_on) = (url.to_owned(), Arc::clone(letters), Arc::clone(go_on));
+    thread::spawn(move || {
+        let rate = rate.to_string();
+        let args = [
+            url.as_str(),
+            "email_queue",
+            "--confirm",
+            "--persistent",
+            "--keep-trying",
+        ];
+        let more = [
+            "--rate",
+            &rate,
+            "--count",
+            "1000000",
+            "--to",
+            "pika-{n}@example.com",
+        ];
+        let python = Python::start("publish.py", &[args.as_slice(), more.as_slice()].concat());
+        while go_on.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(50));
+        }
+        for line in python.stop() {
+            match line.split_once(' ') {
+                Some(("answered", to)) => letters.answered("pika", to.to_owned()),
+                Some(("refused", why)) => letters.refused("pika", why.to_owned()),
+                _ => panic!("pika said {line:?}"),
+            }
+        }
     })
 }

@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Kill;
-use crate::outside::{Client, Instance, Postgres, Sink};
+use crate::outside::{Client, Instance, Postgres, Rabbit, Sink};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -17,6 +17,8 @@ pub(super) enum Server {
     Process(&'static str, Instance),
     /// The database.
     Postgres(Postgres),
+    /// The broker.
+    Rabbit(Rabbit),
     /// The mail server.
     Sink(Arc<Sink>),
 }
@@ -26,6 +28,7 @@ impl Server {
         match self {
             Self::Process(role, _) => role,
             Self::Postgres(_) => "PostgreSQL",
+            Self::Rabbit(_) => "RabbitMQ",
             Self::Sink(_) => "mail server",
         }
     }
@@ -35,6 +38,7 @@ impl Server {
         match self {
             Self::Process(_, instance) => instance.kill(),
             Self::Postgres(postgres) => postgres.kill(),
+            Self::Rabbit(rabbit) => rabbit.kill(),
             Self::Sink(sink) => sink.kill(),
         }
     }
@@ -47,6 +51,7 @@ impl Server {
                 instance.spawn();
             }
             Self::Postgres(postgres) => postgres.restart(),
+            Self::Rabbit(rabbit) => rabbit.restart(),
             Self::Sink(sink) => {
                 thread::sleep(Duration::from_secs(1));
                 sink.revive();
@@ -70,6 +75,7 @@ impl Server {
                 .try_send("GET", "/readyz", None)
                 .is_ok_and(|answer| answer.status == 200),
             Self::Postgres(postgres) => postgres.answers(),
+            Self::Rabbit(rabbit) => rabbit.answers(),
             Self::Sink(sink) => sink.answers(),
         }
     }

@@ -69,6 +69,12 @@ impl Setup {
             .set("storage.migrate", "\"auto\"")
     }
 
+    /// Messages go over this RabbitMQ.
+    #[must_use]
+    pub fn rabbitmq(self, url: &str) -> Self {
+        self.set("broker.url", format!("{url:?}"))
+    }
+
     /// Mail goes to this SMTP server instead of the capture box.
     #[must_use]
     pub fn smtp(self, port: u16) -> Self {

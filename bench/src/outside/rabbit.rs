@@ -1,4 +1,7 @@
 //! A RabbitMQ of one's own, which can be killed, frozen and told things.
+//!
+//! `gatepost_messaging::testing` has one like it. It can't be used here: its feature would be on in the program, too,
+//! which is built beside the benchmarks and must be measured as it is shipped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

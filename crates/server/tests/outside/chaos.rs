@@ -11,6 +11,7 @@ fn kills_everywhere_lose_no_letter_and_make_no_third() {
     let report = Plan::new(env!("CARGO_BIN_EXE_gatepost"))
         .seconds(seconds as u64)
         .rate(60)
+        .embedded()
         .run();
     eprintln!("{report}");
     assert!(report.faults.is_empty(), "{report}");
