@@ -248,6 +248,21 @@ impl RabbitNode {
         }
     }
 
+    /// The port mapper went its own ways, and does not end while it believes in a node.
+    fn end_port_mapper(&self) {
+        for _ in 0..40 {
+            let told = Command::new("epmd")
+                .args(["-port", &self.epmd.to_string(), "-kill"])
+                .stdin(Stdio::null())
+                .output();
+            let Ok(told) = told else { return };
+            if String::from_utf8_lossy(&told.stdout).contains("Killed") {
+                return;
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// What is left of a process that was told to end.
     fn reap(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -262,13 +277,7 @@ impl Drop for RabbitNode {
         // A frozen one hears nothing but this.
         let _ = self.signal("KILL");
         self.reap();
-        // The port mapper goes its own ways.
-        let _ = Command::new("epmd")
-            .args(["-port", &self.epmd.to_string(), "-kill"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        self.end_port_mapper();
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
