@@ -10,7 +10,8 @@ use crate::shared::{blocking, impatient, to, unique};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_broker_is_noticed_within_two_heartbeats_and_waited_for() {
     let node = blocking(RabbitNode::start).await.unwrap();
-    let broker = Broker::connect_with(impatient(&node.url())).await.unwrap();
+    let settings = impatient(&node.url()).connect_timeout(Duration::from_secs(1));
+    let broker = Broker::connect_with(settings).await.unwrap();
     let queue = unique("frozen");
     let topology = Topology::new().queue(&queue, |q| q.retries(&[]));
     assert!(broker.declare(&topology).await.unwrap().is_empty());

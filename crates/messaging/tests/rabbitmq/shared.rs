@@ -127,7 +127,11 @@ impl Other {
 
     /// A queue with everything that stands beside it.
     pub(crate) async fn delete_all(&self, queue: &str, rungs: &[&str]) {
-        let mut names = vec![queue.to_owned(), format!("{queue}.dead")];
+        let mut names = vec![
+            queue.to_owned(),
+            format!("{queue}.dead"),
+            format!("{queue}.suspect"),
+        ];
         names.extend(rungs.iter().map(|rung| format!("{queue}.retry.{rung}")));
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         self.delete(&names).await;

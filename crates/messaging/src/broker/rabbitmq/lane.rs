@@ -78,9 +78,13 @@ impl Lane {
 
     /// Publishes a batch and tells everyone what became of theirs.
     async fn publish(&mut self, batch: Vec<Item>) {
+        // All of them came at about the same time.
+        let Some(until) = batch.iter().map(|item| item.until).min() else {
+            return;
+        };
         let (parcels, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|item| (item.parcel, item.answer)).unzip();
-        let outcomes = match self.ready().await {
+        let outcomes = match self.ready(until).await {
             Ok(()) => self.send(&parcels).await,
             Err(error) => {
                 let error = Arc::new(error);
@@ -95,11 +99,11 @@ impl Lane {
         }
     }
 
-    /// Waits, as long as the settings' patience goes, for a channel on a connection that takes messages.
-    async fn ready(&mut self) -> Result<(), Error> {
-        let patience = self.link.settings().patience;
+    /// Waits for a channel on a connection that takes messages. Where there is one it is taken, however late it
+    /// is.
+    async fn ready(&mut self, until: Instant) -> Result<(), Error> {
         let taking = self.link.up_and(|up| up.blocked.is_none());
-        let Ok(up) = tokio::time::timeout(patience, taking).await else {
+        let Ok(up) = tokio::time::timeout_at(until, taking).await else {
             return Err(why_not(&self.link.watch().borrow()));
         };
         let up = up?;

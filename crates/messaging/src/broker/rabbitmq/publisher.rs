@@ -1,13 +1,16 @@
 //! Publishing with confirms: whoever calls at the same time shares a batch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::BasicProperties;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::lane::Lane;
 use super::link::Link;
+use super::refusal::unreachable;
 use crate::{Error, PublishError};
 
 /// Messages that wait for a channel; who comes after waits for a place.
@@ -29,12 +32,17 @@ pub(crate) struct Parcel {
 /// A parcel and who waits to hear of it.
 pub(super) struct Item {
     pub(super) parcel: Parcel,
+    /// How long it waits for a connection.
+    pub(super) until: Instant,
     pub(super) answer: oneshot::Sender<Result<(), PublishError>>,
 }
 
 /// The way to the channels that publish. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Publisher(mpsc::Sender<Item>);
+pub(crate) struct Publisher {
+    items: mpsc::Sender<Item>,
+    patience: Duration,
+}
 
 impl Publisher {
     /// Starts the channels' tasks, which end with the last clone.
@@ -44,38 +52,55 @@ impl Publisher {
         for _ in 0..link.settings().channels {
             tokio::spawn(Lane::new(link.publishing().clone(), Arc::clone(&items)).run());
         }
-        Self(sender)
+        Self {
+            items: sender,
+            patience: link.settings().patience,
+        }
     }
 
     /// Publishes all of them and waits for what became of each, in their order. Dropping the future takes
     /// nothing back that is under way.
     pub(crate) async fn send(&self, parcels: Vec<Parcel>) -> Vec<Result<(), PublishError>> {
-        let mut answers = Vec::with_capacity(parcels.len());
+        let mut told = Vec::with_capacity(parcels.len());
         for parcel in parcels {
-            let (answer, told) = oneshot::channel();
-            answers.push(told);
-            if self.0.send(Item { parcel, answer }).await.is_err() {
-                break;
-            }
+            told.push(self.hand_over(parcel).await);
         }
-        let mut outcomes = Vec::with_capacity(answers.len());
-        for told in answers {
-            // A lane answers everything that it took; one that is gone took nothing more.
-            outcomes.push(
-                told.await
-                    .unwrap_or_else(|_| Err(PublishError::from(Error::Closed))),
-            );
+        let mut outcomes = Vec::with_capacity(told.len());
+        for told in told {
+            outcomes.push(match told {
+                Ok(told) => told.await.unwrap_or_else(|_| Err(Error::Closed.into())),
+                Err(error) => Err(error),
+            });
         }
         outcomes
     }
 
     /// Publishes one.
     pub(crate) async fn send_one(&self, parcel: Parcel) -> Result<(), PublishError> {
-        let (answer, told) = oneshot::channel();
-        let item = Item { parcel, answer };
-        if self.0.send(item).await.is_err() {
-            return Err(Error::Closed.into());
-        }
+        let told = self.hand_over(parcel).await?;
+        // A lane answers everything that it took.
         told.await.unwrap_or_else(|_| Err(Error::Closed.into()))
     }
+
+    /// Puts it where the next free channel takes it.
+    async fn hand_over(&self, parcel: Parcel) -> Result<Told, PublishError> {
+        let place = tokio::time::timeout(self.patience, self.items.reserve());
+        match place.await {
+            Ok(Ok(place)) => {
+                let (answer, told) = oneshot::channel();
+                let until = Instant::now() + self.patience;
+                place.send(Item {
+                    parcel,
+                    until,
+                    answer,
+                });
+                Ok(told)
+            }
+            Ok(Err(_)) => Err(Error::Closed.into()),
+            Err(_) => Err(unreachable("too many messages wait for it").into()),
+        }
+    }
 }
+
+/// By which what became of a parcel is heard.
+type Told = oneshot::Receiver<Result<(), PublishError>>;

@@ -267,8 +267,8 @@ impl Task {
                     tracing::info!(broker = %self.settings.address(), purpose = self.purpose, "RabbitMQ takes messages again");
                     self.state.send_replace(up(None));
                 }
-                // Of one of its channels, or of the connection itself: the status tells.
-                Some(Event::Error(error)) => why = Some(error),
+                // Those of its channels come this way as well, and are none of its own.
+                Some(Event::Error(error)) if !connection.status().connected() => why = Some(error),
                 _ => {}
             }
             if !connection.status().connected() {
