@@ -76,6 +76,7 @@ pub mod registrations;
 pub mod revocation_log;
 pub mod sessions;
 pub mod settings;
+pub mod signing_keys;
 pub mod suppressions;
 pub mod users;
 pub mod verify_answers;

@@ -91,6 +91,22 @@ impl Tokens {
         }
     }
 
+    /// Whether the token is of a purpose known here, by a key that is not.
+    #[cfg(feature = "store")]
+    pub(crate) fn asks_for_unknown_key(&self, raw: &str) -> bool {
+        raw.len() <= MAX_TOKEN_BYTES
+            && claimed_purpose(raw)
+                .and_then(|name| self.keyed_named(&name))
+                .is_some_and(|keyed| {
+                    let now = self.clock.now();
+                    !keyed.derived.iter().any(|key| raw.starts_with(&key.header))
+                        && self
+                            .ring
+                            .get()
+                            .is_none_or(|ring| ring.verifier(&keyed.spec.name, raw, now).is_none())
+                })
+    }
+
     fn read<'de, E: Deserialize<'de>>(
         &self,
         keyed: &Keyed,

@@ -1,6 +1,8 @@
 //! Using a token: once if it is one-time, in the transaction of what it permits.
 
-use gatepost_storage::{Conn, Store, Timestamp, Tx, blacklist, generations, sessions};
+use std::ops::Deref;
+
+use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations, sessions};
 use uuid::Uuid;
 
 use crate::claims::{AnyToken, Claims, Token};
@@ -24,6 +26,7 @@ impl TokenService {
 
     /// As [`verify`](Self::verify), inside [`run_tx`](gatepost_storage::Store::run_tx).
     pub async fn verify_in<P: Purpose>(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Token<P>, Refused> {
+        self.revocations.read_keys_in(tx).await?;
         let token = self.tokens.check::<P>(raw)?;
         settle(tx, &self.tokens.keyed::<P>().spec, &token.claims, Use::Consume).await?;
         Ok(token)
@@ -38,6 +41,7 @@ impl TokenService {
         purpose: &str,
         consume: bool,
     ) -> Result<AnyToken, Refused> {
+        self.revocations.read_keys_in(tx).await?;
         let token = self.tokens.check_any(raw)?;
         if token.purpose.name != purpose {
             return Err(Refused::WrongPurpose);
@@ -54,42 +58,74 @@ impl TokenService {
 
     /// The token, if [`verify`](Self::verify) would take it now. Uses nothing up.
     pub async fn peek<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
-        let token = self.tokens.check::<P>(raw)?;
+        let check = || self.tokens.check::<P>(raw);
         if P::NAME == Access::NAME {
-            self.stands(&token.claims).await?;
-        } else {
-            look(
-                &self.store,
-                self.tokens.keyed::<P>().spec.clone(),
-                token.claims.clone(),
-            )
-            .await?;
+            return self.check_standing(raw, check).await;
         }
+        let token = self.check_knowing(raw, &check).await?;
+        self.look(&self.tokens.keyed::<P>().spec, &token).await?;
         Ok(token)
     }
 
     /// The token, whatever it is for, if it counts. Uses nothing up.
     pub async fn validate_any(&self, raw: &str) -> Result<AnyToken, Refused> {
-        let token = self.tokens.check_any(raw)?;
+        let check = || self.tokens.check_any(raw);
+        let token = self.check_knowing(raw, &check).await?;
         if token.purpose.name == Access::NAME {
-            self.stands(&token.claims).await?;
-        } else {
-            look(&self.store, token.purpose.clone(), token.claims.clone()).await?;
+            return self.check_standing(raw, check).await;
         }
+        self.look(&token.purpose, &token).await?;
         Ok(token)
     }
 
     /// The access token, if it counts. While the view of what is revoked is fresh, this asks no database; only the
     /// first access token after a rotation is written down (see [`refresh`](Self::refresh)).
     pub async fn check_access(&self, raw: &str) -> Result<Token<Access>, Refused> {
-        let token = self.tokens.check::<Access>(raw)?;
-        self.stands(&token.claims).await?;
+        self.check_standing(raw, || self.tokens.check::<Access>(raw))
+            .await
+    }
+
+    /// The check of an access token, against news that are a second old at most: of the token, and of its key.
+    async fn check_standing<T: Deref<Target = Claims>>(
+        &self,
+        raw: &str,
+        check: impl Fn() -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let turn = self.tokens.ring_turn();
+        let mut token = self.check_knowing(raw, &check).await?;
+        self.revocations.refuse(&token).await?;
+        if turn != self.tokens.ring_turn() {
+            // The reading has just brought other keys: this one's may be retired.
+            token = check()?;
+        }
+        self.sights.note(&self.store, &token).await?;
         Ok(token)
     }
 
-    async fn stands(&self, claims: &Claims) -> Result<(), Refused> {
-        self.revocations.refuse(claims).await?;
-        self.sights.note(&self.store, claims).await
+    /// The check, and once more with the keys of now if the token asks for one that this instance may only not have
+    /// heard of yet.
+    async fn check_knowing<T>(
+        &self,
+        raw: &str,
+        check: &impl Fn() -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let checked = check();
+        if matches!(checked, Err(Refused::Malformed))
+            && self.tokens.asks_for_unknown_key(raw)
+            && self.revocations.look_again().await
+        {
+            return check();
+        }
+        checked
+    }
+
+    async fn look(&self, spec: &PurposeSpec, claims: &Claims) -> Result<(), Refused> {
+        let (spec, claims) = (spec.clone(), claims.clone());
+        self.store
+            .read("look_at_token", |tx| {
+                Box::pin(async move { settle(tx, &spec, &claims, Use::Look).await })
+            })
+            .await
     }
 }
 
@@ -97,14 +133,6 @@ impl TokenService {
 enum Use {
     Consume,
     Look,
-}
-
-async fn look(store: &Store, spec: PurposeSpec, claims: Claims) -> Result<(), Refused> {
-    store
-        .read("look_at_token", |tx| {
-            Box::pin(async move { settle(tx, &spec, &claims, Use::Look).await })
-        })
-        .await
 }
 
 /// Asks the tables whether the token counts, and uses it up if it is to be.

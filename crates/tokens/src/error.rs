@@ -136,6 +136,51 @@ pub enum SecretError {
     Storage(#[from] gatepost_storage::Error),
 }
 
+/// Why something about the keys in the database could not be done.
+#[cfg(feature = "store")]
+#[derive(Debug, thiserror::Error)]
+pub enum KeyStoreError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] gatepost_storage::Error),
+    /// There can be no such key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No key has this name.
+    #[error("no key is called `{0}`")]
+    Unknown(String),
+    /// There is a key of this name.
+    #[error("there is a key called `{0}` already")]
+    Known(String),
+    /// Nothing else signs for one of its purposes.
+    #[error("`{0}` is the key that signs: make its successor first (`gatepost key rotate`)")]
+    InUse(String),
+    /// Sealed with a secret that we do not have, or changed in the database.
+    #[error(
+        "key `{0}` was sealed with a secret that is not among ours (`tokens.previous_secrets`), or was changed"
+    )]
+    Sealed(String),
+    /// Other instances were adding keys all the while.
+    #[error("other instances are changing the keys at this moment")]
+    Busy,
+    /// It is done, but what stands now could not be read.
+    #[error("the keys could not be read")]
+    Unread(#[source] Unavailable),
+}
+
+#[cfg(feature = "store")]
+impl KeyStoreError {
+    /// Whether the same call may work later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::Key(error) => matches!(error, KeyError::Signing | KeyError::Random(_)),
+            Self::Busy | Self::Unread(_) => true,
+            Self::Unknown(_) | Self::Known(_) | Self::InUse(_) | Self::Sealed(_) => false,
+        }
+    }
+}
+
 /// Why a token could not be made. None but [`Random`](Self::Random) goes away by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {

@@ -69,6 +69,12 @@ mod inspect;
 mod issue;
 mod jti;
 mod jwk;
+#[cfg(feature = "store")]
+mod keeper;
+#[cfg(feature = "store")]
+mod key_rotation;
+#[cfg(feature = "store")]
+mod key_store;
 mod keys;
 mod purpose;
 mod random;
@@ -79,8 +85,12 @@ mod revocations;
 #[cfg(feature = "store")]
 mod revoke;
 mod ring;
+#[cfg(feature = "store")]
+mod ring_plan;
 #[cfg(feature = "asymmetric")]
 mod rsa_key;
+#[cfg(feature = "store")]
+mod seal;
 #[cfg(feature = "store")]
 mod secret;
 #[cfg(feature = "store")]
@@ -106,10 +116,12 @@ pub use config::{Config, SessionLimits};
 pub use ended::SessionsEnded;
 pub use error::{CreateError, KeyError, PurposeError, Refused, Unavailable};
 #[cfg(feature = "store")]
-pub use error::{SecretError, ServiceError};
+pub use error::{KeyStoreError, SecretError, ServiceError};
 pub use inspect::Inspected;
 pub use issue::{MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, Minted, NewToken};
 pub use jti::Jti;
+#[cfg(feature = "store")]
+pub use key_store::{ANNOUNCED_AT_LEAST, ANNOUNCED_FOR, KeyInfo};
 pub use keys::{DerivedKey, Keys, MIN_SECRET_BYTES};
 pub use purpose::{
     Access, Activate, ChangePassword, MAX_LIFETIME, Purpose, PurposeSpec, Refresh, Socket, is_purpose_name,
@@ -119,6 +131,8 @@ pub use refresh::{Reuse, Rotation};
 #[cfg(feature = "store")]
 pub use revocations::Revocations;
 pub use ring::{KeyRing, RingKey};
+#[cfg(feature = "store")]
+pub use ring_plan::KeyState;
 #[cfg(feature = "store")]
 pub use service::TokenService;
 #[cfg(feature = "store")]

@@ -63,6 +63,7 @@ impl TokenService {
     /// after [`Rotation::Reuse`] the end of the session is in it.
     pub async fn refresh_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Rotation, ServiceError> {
         let refused = |reason| Ok(Rotation::Refused(reason));
+        self.revocations.read_keys_in(tx).await?;
         let token = match self.tokens.check::<Refresh>(raw) {
             Ok(token) => token,
             Err(reason) => return refused(reason),

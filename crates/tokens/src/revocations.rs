@@ -14,16 +14,19 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use gatepost_storage::revocation_log::{self, RevocationRow};
-use gatepost_storage::{Store, Timestamp, Wakeups};
+use gatepost_storage::{Error, Store, Timestamp, Tx, Wakeups};
 use tokio::sync::watch;
 
 use crate::claims::Claims;
 use crate::error::{Refused, Unavailable};
+use crate::keeper::Keeper;
 
 /// How old the last reading may be when a check relies on it.
 const BOUND: Duration = Duration::from_secs(1);
 /// How often the log is read when nobody wakes us.
 const EVERY: Duration = Duration::from_millis(250);
+/// How old the last reading is at least when an unknown key is reason enough for another.
+const BETWEEN: Duration = Duration::from_millis(100);
 /// How long one reading may take before those who wait are told that nobody knows.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a check waits for a reading when the one before has failed: through an outage it is told so soon.
@@ -41,6 +44,8 @@ type Reading = Shared<BoxFuture<'static, Result<(), Unavailable>>>;
 
 struct State {
     store: Store,
+    /// The keys that sign, which are read together with what is revoked.
+    keeper: Arc<Keeper>,
     view: RwLock<View>,
     cursor: AtomicI64,
     wakeups: Wakeups,
@@ -65,8 +70,9 @@ struct View {
 }
 
 impl Revocations {
-    pub(crate) fn new(store: &Store) -> Self {
+    pub(crate) fn new(store: &Store, keeper: Keeper) -> Self {
         let state = State {
+            keeper: Arc::new(keeper),
             store: store.clone(),
             view: RwLock::default(),
             cursor: AtomicI64::new(0),
@@ -154,7 +160,30 @@ impl Revocations {
         }
     }
 
-    async fn be_fresh(&self) -> Result<(), Unavailable> {
+    /// Whether a check that relies on memory would first have to ask the database.
+    pub(crate) fn is_old(&self) -> bool {
+        !self.state.is_fresh(self.state.wakeups.count())
+    }
+
+    /// A reading for a token whose key nobody here knows. Whoever makes such tokens up gets no more than one every
+    /// 100 ms out of the database, and none while readings fail.
+    pub(crate) async fn look_again(&self) -> bool {
+        !self.state.failing.load(Ordering::Acquire)
+            && (self.is_old() || self.age() >= BETWEEN)
+            && self.catch_up().await.is_ok()
+    }
+
+    /// Reads the keys in the caller's transaction, if nobody else keeps them fresh.
+    pub(crate) async fn read_keys_in(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        if self.is_old()
+            && let Some(found) = self.state.keeper.read(tx).await?
+        {
+            self.state.keeper.apply(&found, tx.now());
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn be_fresh(&self) -> Result<(), Unavailable> {
         let entered = nanos(self.state.born.elapsed());
         // Whatever was told before this check began must be in the view; what comes later need not.
         let told = self.state.wakeups.count();
@@ -208,23 +237,29 @@ impl State {
         // Both before the reading: what comes while it runs is for the next one.
         let (began, told) = (nanos(self.born.elapsed()).max(1), self.wakeups.count());
         let cursor = self.cursor.load(Ordering::Acquire);
+        let keeper = Arc::clone(&self.keeper);
         let read = self.store.read("revocations", |tx| {
-            Box::pin(async move { revocation_log::since(tx, cursor).await })
+            Box::pin(async move {
+                let news = revocation_log::since(tx, cursor).await?;
+                Ok::<_, Error>((news, keeper.read(tx).await?))
+            })
         });
-        let (rows, next) = match tokio::time::timeout(PATIENCE, read).await {
+        let ((rows, next), keys) = match tokio::time::timeout(PATIENCE, read).await {
             Ok(read) => read.map_err(Unavailable::new)?,
             Err(late) => return Err(Unavailable::new(late)),
         };
         let now = self.store.now();
-        let news = {
+        let mut news = keys.is_some();
+        if let Some(found) = &keys {
+            self.keeper.apply(found, now);
+        }
+        {
             let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-            let mut news = false;
             for row in rows {
                 news |= view.add(row);
             }
             view.tidy(now);
-            news
-        };
+        }
         self.cursor.store(next, Ordering::Release);
         self.answered.store(told, Ordering::Release);
         self.read_at.store(began, Ordering::Release);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Value, json};
@@ -104,6 +104,8 @@ pub(crate) struct Ready {
 pub(crate) struct SharedRing {
     /// Whether there is anything in it: without a ring, checks take no lock.
     some: AtomicBool,
+    /// How often it was replaced.
+    turn: AtomicU64,
     ready: RwLock<Arc<Ready>>,
 }
 
@@ -184,6 +186,7 @@ impl SharedRing {
         let some = !ring.keys.is_empty() || !ring.retired.is_empty();
         *self.ready.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ready::new(ring));
         self.some.store(some, Ordering::Release);
+        self.turn.fetch_add(1, Ordering::Release);
     }
 }
 
@@ -205,6 +208,12 @@ impl Tokens {
         self.ring
             .get()
             .map_or_else(KeyRing::new, |ready| ready.ring.clone())
+    }
+
+    /// Changes when the ring does.
+    #[cfg(feature = "store")]
+    pub(crate) fn ring_turn(&self) -> u64 {
+        self.ring.turn.load(Ordering::Acquire)
     }
 
     /// The JWKS document (RFC 7517 5): the public half of every key that signs, will sign, or still verifies. Nothing

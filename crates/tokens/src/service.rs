@@ -11,6 +11,7 @@ use crate::config::SessionLimits;
 use crate::ended::EndHook;
 use crate::error::{CreateError, ServiceError};
 use crate::issue::{Minted, NewToken};
+use crate::keeper::Keeper;
 use crate::purpose::{Access, Purpose, PurposeSpec, Refresh};
 use crate::revocations::Revocations;
 use crate::sight::Sights;
@@ -66,11 +67,12 @@ impl TokenService {
     /// runtime runs: on PostgreSQL it listens for other instances' revocations.
     pub fn new(tokens: Tokens, store: &Store) -> Self {
         let clock = store.clone();
+        let tokens = tokens.with_clock(Clock::new(move || clock.now().as_secs()));
         Self {
-            tokens: tokens.with_clock(Clock::new(move || clock.now().as_secs())),
+            revocations: Revocations::new(store, Keeper::new(tokens.clone())),
+            tokens,
             store: store.clone(),
             limits: SessionLimits::default(),
-            revocations: Revocations::new(store),
             sights: Arc::default(),
             ended: EndHook::default(),
         }
@@ -148,6 +150,7 @@ impl TokenService {
         {
             return Err(CreateError::Lifetime(lifetime).into());
         }
+        self.revocations.read_keys_in(tx).await?;
         if new.generation.is_some() {
             return Ok(new);
         }
@@ -157,8 +160,12 @@ impl TokenService {
 
     async fn read_generation(&self, subject: &str, spec: &PurposeSpec) -> Result<i64, ServiceError> {
         let (subject, class) = (subject.to_owned(), spec.class().to_owned());
+        let revocations = self.revocations.clone();
         let read = self.store.read("generation", |tx| {
-            Box::pin(async move { generations::current(tx, &subject, &class).await })
+            Box::pin(async move {
+                revocations.read_keys_in(tx).await?;
+                generations::current(tx, &subject, &class).await
+            })
         });
         Ok(read.await?)
     }

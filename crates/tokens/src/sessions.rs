@@ -117,6 +117,7 @@ impl TokenService {
         let subject = subject.into();
         let now = tx.now();
         let absolute_at = now + self.limits.absolute;
+        self.revocations.read_keys_in(tx).await?;
         let first = self.next_tokens(now, absolute_at)?;
         let row = SessionRow {
             id: new_id(now),
@@ -177,6 +178,7 @@ impl TokenService {
         let Some(old) = sessions::get(tx, sid).await? else {
             return Ok(None);
         };
+        self.revocations.read_keys_in(tx).await?;
         let next = self.next_tokens(now, old.absolute_at)?;
         if old.absolute_at <= now || !sessions::renew(tx, subject, sid, generation, &next).await? {
             return Ok(None);

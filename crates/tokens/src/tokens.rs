@@ -144,6 +144,18 @@ impl Tokens {
         Arc::clone(met.entry(P::NAME).or_insert(keyed))
     }
 
+    /// Name, purpose, and whether it is of the current secret, of every derived key.
+    #[cfg(feature = "store")]
+    pub(crate) fn derived_keys(&self) -> Vec<(String, String, bool)> {
+        let met = self.met.read().unwrap_or_else(PoisonError::into_inner);
+        let all = self.known.values().chain(met.values());
+        all.flat_map(|keyed| {
+            let derived = keyed.derived.iter().enumerate();
+            derived.map(|(place, key)| (key.kid.clone(), keyed.spec.name.clone(), place == 0))
+        })
+        .collect()
+    }
+
     /// As [`purpose_named`](Self::purpose_named), and the types that were used here before.
     pub(crate) fn keyed_named(&self, name: &str) -> Option<Arc<Keyed>> {
         let met = || {

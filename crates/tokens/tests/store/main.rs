@@ -3,6 +3,7 @@
 
 mod databases;
 mod joined;
+mod keys;
 mod one_time;
 mod refresh;
 mod revocation;

@@ -130,9 +130,10 @@ async fn while_the_view_is_fresh_no_check_asks_the_database(db: Database) {
     for _ in 0..200 {
         at.service.check_access(&grant.access).await.unwrap();
     }
-    // Hearing of other instances for the first time, or a second that passed, is worth a reading.
+    // Hearing of other instances for the first time, or a second that passed, is worth a reading: of the log, and of
+    // whether there are other keys.
     let asked = at.store.stats().statements - before;
-    assert!(asked <= 3, "{asked} statements for 200 checks");
+    assert!(asked <= 6, "{asked} statements for 200 checks");
 }
 
 async fn all_who_wait_share_one_reading(db: Database) {
@@ -147,7 +148,7 @@ async fn all_who_wait_share_one_reading(db: Database) {
     waiting.join_all().await;
     let asked = at.store.stats().statements - before;
     assert!(
-        asked <= 2,
+        asked <= 4, // two readings, of the log and of the keys
         "{asked} statements for 200 checks of an instance that had read nothing"
     );
 }

@@ -1,0 +1,19 @@
+-- Keys besides those that are derived from the secret. Rows are added, retired and forgotten, never changed: what a
+-- key does at a time follows from the rows and the clock, so that all instances come to the same answer.
+CREATE TABLE {signing_keys} (
+    kid TEXT NOT NULL PRIMARY KEY,
+    -- One higher than the last: of two that add a key at once, one wins.
+    number INTEGER NOT NULL UNIQUE,
+    algorithm TEXT NOT NULL,
+    -- Names, with a space between them.
+    purposes TEXT NOT NULL,
+    -- The private key, sealed; none where a derived key of this name was retired.
+    sealed BLOB,
+    -- The fingerprint of the secret that it is sealed with.
+    sealed_by TEXT,
+    -- For how many seconds the tokens that it signs may live.
+    lives INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    signs_from INTEGER NOT NULL,
+    retired_at INTEGER
+) STRICT;
