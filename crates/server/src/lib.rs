@@ -19,6 +19,7 @@ mod limits;
 pub mod logs;
 pub mod ops;
 pub mod pages_http;
+pub mod queues;
 mod random;
 pub mod roles;
 pub mod router;

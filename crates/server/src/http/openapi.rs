@@ -25,6 +25,7 @@ use utoipa::{Modify, OpenApi};
         (name = "mail", description = "Letters, for other programs"),
         (name = "service", description = "Accounts, for other programs"),
         (name = "events", description = "What happened, for other programs"),
+        (name = "queues", description = "Queues and dead letters, for other programs"),
         (name = "system", description = "How the program is"),
     ),
     modifiers(&Schemes)

@@ -115,6 +115,20 @@ impl From<ServiceError> for Failure {
     }
 }
 
+impl From<gatepost_messaging::Error> for Failure {
+    fn from(error: gatepost_messaging::Error) -> Self {
+        use gatepost_messaging::Error;
+        match error {
+            Error::Store(error) => error.into(),
+            Error::Invalid { .. } | Error::TooLarge { .. } => Self::usage(error.to_string()),
+            error if error.is_transient() => {
+                Self::unknown(format!("{error}; look at broker.url (`gatepost config show`)"))
+            }
+            error => Self::no(error.to_string()),
+        }
+    }
+}
+
 impl From<MailError> for Failure {
     fn from(error: MailError) -> Self {
         match error {

@@ -14,6 +14,7 @@ mod failure;
 mod key;
 mod mail;
 mod migrate;
+mod queue;
 mod serve;
 mod token;
 mod usage;
@@ -80,6 +81,9 @@ enum Command {
     /// Letters and what became of them
     #[command(subcommand)]
     Mail(mail::Command),
+    /// Queues and dead letters
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// Copy the embedded database while the program runs
     Backup(backup::Args),
 }
@@ -122,6 +126,7 @@ async fn run(context: &Context, command: Command) -> ExitCode {
         Command::Key(command) => key::run(context, command).await,
         Command::Apikey(command) => apikey::run(context, command).await,
         Command::Mail(command) => mail::run(context, command).await,
+        Command::Queue(command) => queue::run(context, command).await,
         Command::Backup(args) => backup::run(context, &args).await,
     };
     match done {

@@ -6,6 +6,7 @@ pub mod events;
 pub mod inbox;
 pub mod mail;
 pub mod page;
+pub mod queues;
 pub mod scope;
 pub mod tokens;
 pub mod users;
@@ -21,7 +22,14 @@ use crate::config::{Module, Modules};
 pub fn router(modules: &Modules) -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::new();
     if modules.has(Module::Messaging) {
-        router = router.routes(routes!(events::list::list));
+        router = router
+            .routes(routes!(events::list::list))
+            .routes(routes!(queues::list::list))
+            .routes(routes!(queues::show::show))
+            .routes(routes!(queues::peek::peek))
+            .routes(routes!(queues::publish::publish))
+            .routes(routes!(queues::replay::replay))
+            .routes(routes!(queues::discard::discard));
     }
     if modules.has(Module::Tokens) {
         router = router

@@ -9,5 +9,6 @@ mod help;
 mod keys;
 mod letters;
 mod place;
+mod queues;
 mod serve;
 mod tokens;
