@@ -1,7 +1,7 @@
 //! Everything wired, top to bottom, in one function.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gatepost_mail::seal::Sealer;
@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
-use crate::accounts::{jobs, work};
+use crate::broker::{self, Carrier};
 use crate::cache::Limits;
 use crate::config::{self, Config, Migrate};
 use crate::events;
@@ -38,8 +38,11 @@ pub struct Parts {
     pub outbox: Outbox,
     /// What happened, for other programs.
     pub events: Events,
-    /// Gives messages to those who handle them.
-    pub broker: Broker,
+    /// Gives what never leaves the database to those who handle it.
+    pub inside: Broker,
+    /// Opened when it is first needed: a command that only writes rows connects to nothing.
+    carrier: Carrier,
+    broker: OnceLock<Broker>,
     /// The hosted pages.
     pub pages: Pages,
     /// Seals what waits in a queue; hashes addresses for limits.
@@ -157,8 +160,6 @@ impl App {
         let from: Sender = config.mail.from.parse()?;
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
         let mailer = mailer(&config, from, &site, &store, &sealer)?;
-        let broker = Broker::embedded(&store);
-        broker.make_known(&config.topology.clone().queue(jobs::QUEUE, work::queue))?;
         let limits = if config.limits_enabled {
             // A key of its own, so that what limits count by tells nothing about anything else.
             Limits::memory(tokens.tokens().keys().derive("gatepost limits"))
@@ -174,11 +175,13 @@ impl App {
             hasher: Hasher::for_this_machine(wiring.hash_cost),
             scatter: wiring.scatter,
             lifecycle: Lifecycle::default(),
+            inside: broker::inside(&store)?,
+            carrier: Carrier::new(&config, &store)?,
+            broker: OnceLock::new(),
             config,
             store,
             tokens,
             mailer,
-            broker,
             sealer,
             limits,
         }));
@@ -202,6 +205,13 @@ impl App {
         let secret = config::load_or_make_secret(config)?;
         token_service(config, &secret, store)?.adopt_secret().await?;
         Ok(())
+    }
+
+    /// What carries messages: the broker of `broker.url`. RabbitMQ is connected to from the first call on, in the
+    /// background, within a tokio runtime.
+    pub fn broker(&self) -> &Broker {
+        self.broker
+            .get_or_init(|| self.carrier.open(&self.config, &self.store))
     }
 
     /// The time, as everything here sees it.

@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod app;
 pub mod auth;
+mod broker;
 pub mod cache;
 pub mod config;
 pub mod console;

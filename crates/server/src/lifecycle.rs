@@ -5,6 +5,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use gatepost_mail::WorkerHealth;
+use gatepost_messaging::{BrokerHealth, DispatcherHealth};
 use gatepost_storage::Timestamp;
 
 /// What the process knows of itself.
@@ -13,6 +14,7 @@ pub struct Lifecycle {
     stopping: AtomicBool,
     migrated: AtomicBool,
     mail: RwLock<Option<WorkerHealth>>,
+    dispatcher: RwLock<Option<DispatcherHealth>>,
 }
 
 impl Lifecycle {
@@ -46,13 +48,24 @@ impl Lifecycle {
         self.mail.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What is away that the process can do without, at `now`.
-    pub fn degraded(&self, now: Timestamp) -> Vec<&'static str> {
+    /// Keep an eye on the dispatcher of this process.
+    pub fn watch_dispatcher(&self, dispatcher: DispatcherHealth) {
+        *self.dispatcher.write().unwrap_or_else(PoisonError::into_inner) = Some(dispatcher);
+    }
+
+    /// How the dispatcher of this process is doing, if it has one.
+    pub fn dispatcher(&self) -> Option<DispatcherHealth> {
+        self.dispatcher
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// What is away that the process can do without, at `now`: the mail server, and the broker that stands so.
+    pub fn degraded(&self, now: Timestamp, broker: &BrokerHealth) -> Vec<&'static str> {
         let paused = self.mail().and_then(|mail| mail.paused_until());
-        paused
-            .filter(|until| *until > now)
-            .map(|_| "smtp")
-            .into_iter()
-            .collect()
+        let smtp = paused.filter(|until| *until > now).map(|_| "smtp");
+        let broker = (!broker.connected || broker.blocked.is_some()).then_some("broker");
+        smtp.into_iter().chain(broker).collect()
     }
 }

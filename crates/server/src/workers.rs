@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::letters::Letters;
 use crate::accounts::work;
 use crate::app::App;
+use crate::broker;
 use crate::events::Line;
 use crate::roles::Roles;
 use crate::sweep;
@@ -34,6 +35,18 @@ pub(crate) fn start(
             news.tokens.revocations().run_until(end.cancelled()).await;
         }
     });
+    let carries = app.broker().is_rabbitmq();
+    if roles.dispatcher && carries {
+        let (app, end) = (app.clone(), stop.clone());
+        running.spawn(async move {
+            keep("the dispatcher", &app, &end, || {
+                let dispatcher = broker::dispatcher(&app);
+                app.lifecycle.watch_dispatcher(dispatcher.health());
+                dispatcher.run_until(end.clone())
+            })
+            .await;
+        });
+    }
     if roles.worker {
         let (jobs, end) = (app.clone(), stop.clone());
         running.spawn(async move {
@@ -92,7 +105,7 @@ pub(crate) fn transport(app: &App) -> Result<Transport, TransportError> {
 /// Sends letters, those of accounts too, and what a Python service put on its queue.
 pub(crate) fn mail_worker(app: &App, transport: Transport) -> Worker {
     app.mailer
-        .worker(app.broker.clone(), transport)
+        .worker(app.broker().clone(), transport)
         .account_letters(Arc::new(Letters::new(app)))
         .wire_queue(app.config.mail.queue.clone())
 }

@@ -157,6 +157,8 @@ impl Worker {
             .concurrency(self.concurrency)
             .deliver_expired()
             .on_dead(move |tx, dead| note_dead(mailer.clone(), tx, dead))
+            // On RabbitMQ what is ours waits in rows of the database; what others put there has none.
+            .held(self.desk.clerk.mailer.store())
     }
 }
 
@@ -200,8 +202,10 @@ fn later(error: &MailError) -> Outcome {
 }
 
 /// In the transaction in which the queue itself gives a letter up, such as after five starts with no
-/// end, the ledger says so.
-fn note_dead<'a>(
+/// end, the ledger says so. For whoever moves letters to another broker ([`Dispatcher::on_dead`]).
+///
+/// [`Dispatcher::on_dead`]: gatepost_messaging::Dispatcher::on_dead
+pub fn note_dead<'a>(
     mailer: Mailer,
     tx: &'a mut gatepost_storage::Tx<'_>,
     dead: &'a DeadLetter,

@@ -41,7 +41,7 @@ pub(crate) fn queue(config: QueueConfig) -> QueueConfig {
 /// Handles jobs.
 pub(crate) fn consumer(app: &App) -> Consumer {
     let handler = app.clone();
-    app.broker
+    app.inside
         .consume_any(QUEUE, move |delivery| handle(handler.clone(), delivery))
         .concurrency(AT_ONCE)
 }

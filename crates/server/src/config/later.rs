@@ -1,7 +1,7 @@
 //! What is understood, but part of a later release. It is refused by name, never replaced by something else.
 
 use super::error::Problem;
-use super::{Broker, Cache, Config, Dialect, Wire};
+use super::{Cache, Config, Dialect};
 
 /// Keys of later releases: told apart from slips of the finger.
 pub(crate) fn unknown_key(key: &str) -> Option<String> {
@@ -28,14 +28,8 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
             text,
         });
     };
-    if matches!(config.broker, Broker::Amqp { .. }) {
-        later("broker.url", "RabbitMQ (amqp://)", "\"embedded\"");
-    }
     if matches!(config.cache, Cache::Redis { .. }) {
         later("cache.url", "Redis (redis://)", "\"memory\"");
-    }
-    if config.mail.wire == Wire::Python {
-        later("mail.wire", "\"python\"", "\"gatepost\"");
     }
     if config.tokens.dialect == Dialect::Simplejwt {
         later("tokens.dialect", "\"simplejwt\"", "\"gatepost\"");

@@ -1,8 +1,8 @@
 //! What is wrong only together.
 
 use super::error::Problem;
-use super::sections::Module;
-use super::{Config, MailTransport, StorageBackend};
+use super::sections::{Module, Wire};
+use super::{Broker, Config, MailTransport, StorageBackend};
 
 /// Bad combinations, each by the names of its keys.
 pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
@@ -43,6 +43,12 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong(
             "storage.listen_url",
             "is for PostgreSQL, and storage.url is SQLite; take one of them out",
+        );
+    }
+    if config.mail.wire == Wire::Python && matches!(config.broker, Broker::Embedded) {
+        wrong(
+            "mail.wire",
+            "is \"python\", whose consumers take letters from RabbitMQ; set broker.url to amqp://...",
         );
     }
     let refresh = config.tokens.purposes.get("refresh").map(|p| p.lifetime);

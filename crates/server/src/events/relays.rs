@@ -88,7 +88,7 @@ pub fn all(app: &App) -> io::Result<Vec<Line>> {
         };
         lines.push(Line {
             relay: Relay::new(&app.events, "exchange", backoff).at_once(AT_ONCE),
-            to: To::Exchange(Exchange::new(&app.broker)),
+            to: To::Exchange(Exchange::new(app.broker())),
         });
     }
     if app.config.webhooks.is_empty() {

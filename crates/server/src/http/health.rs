@@ -51,7 +51,7 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
         Ok(Err(error)) => return Err(no("The database does not answer.").cause(error)),
         Err(_) => return Err(no("The database takes too long to answer.")),
     }
-    let degraded = app.lifecycle.degraded(app.store.now());
+    let degraded = app.lifecycle.degraded(app.store.now(), &app.broker().health());
     let status = if degraded.is_empty() { "ready" } else { "degraded" };
     Ok(Json(Health { status, degraded }))
 }
