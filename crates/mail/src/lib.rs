@@ -27,7 +27,11 @@
 
 pub mod address;
 mod config;
+#[cfg(feature = "smtp")]
+pub mod dkim;
 mod error;
+#[cfg(any(feature = "smtp", feature = "queue"))]
+mod jitter;
 pub mod letter;
 pub mod post;
 #[cfg(feature = "queue")]
@@ -46,6 +50,8 @@ pub mod worker;
 
 pub use address::{AddressError, EmailAddress, Sender};
 pub use config::Site;
+#[cfg(feature = "smtp")]
+pub use dkim::{Dkim, DkimError};
 pub use error::Error;
 pub use letter::Letter;
 pub use post::{Attachment, Post, PostError};

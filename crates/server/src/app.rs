@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gatepost_mail::seal::Sealer;
-use gatepost_mail::{Mailer, MailerSettings, Sender, Site, Templates};
+use gatepost_mail::{Dkim, Mailer, MailerSettings, Sender, Site, Templates};
 use gatepost_messaging::{Broker, Events, Outbox};
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
 use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
@@ -19,6 +19,7 @@ use crate::config::{self, Config, Migrate};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::lifecycle::Lifecycle;
+use crate::mail_files;
 
 /// The program, built and not yet serving. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -34,6 +35,8 @@ pub struct Parts {
     pub tokens: TokenService,
     /// Takes letters.
     pub mailer: Mailer,
+    /// Signs letters, if there is a key.
+    pub dkim: Dkim,
     /// Takes messages.
     pub outbox: Outbox,
     /// What happened, for other programs.
@@ -106,6 +109,12 @@ pub enum BuildError {
     /// A page does not render.
     #[error(transparent)]
     Pages(#[from] PageError),
+    /// A DKIM key cannot be used.
+    #[error("mail.dkim: {0}")]
+    Dkim(#[from] gatepost_mail::DkimError),
+    /// The picture for `cid:logo` cannot be used.
+    #[error("mail.logo_file: {0}")]
+    Logo(#[from] mail_files::LogoError),
     /// The queues could not be declared.
     #[error(transparent)]
     Queues(#[from] gatepost_messaging::Error),
@@ -168,6 +177,7 @@ impl App {
         };
         let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
         let app = Self(Arc::new(Parts {
+            dkim: mail_files::dkim(&config)?,
             outbox: Outbox::new(&store),
             events: Events::new(&store),
             pages: Pages::new()?.with_site(&site),
@@ -276,6 +286,7 @@ fn mailer(
         allowed_from: config.mail.allowed_from.clone(),
         default_locale: config.mail.locale.as_str().to_owned(),
         events: true,
+        logo: mail_files::logo(config)?,
         ..MailerSettings::new(from)
     };
     Ok(Mailer::new(store, templates, sealer.clone(), settings))

@@ -44,8 +44,8 @@ pub use layers::{Origin, Source};
 pub(crate) use secret::make_private_dir;
 pub use secret::{SecretError, load_or_make_secret, make_data_dir};
 pub use sections::{
-    Accounts, Auth, Dialect, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
-    PurposeConfig, Registration, Retention, Shutdown, Storage, Tokens, Wire,
+    Accounts, Auth, Dialect, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
+    PurposeConfig, Registration, Retention, Shutdown, SmtpLimits, Storage, Tokens, Wire,
 };
 pub use show::Shown;
 pub use values::{LinkTemplate, PublicUrl};

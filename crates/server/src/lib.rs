@@ -18,6 +18,7 @@ mod keyed;
 pub mod lifecycle;
 mod limits;
 pub mod logs;
+pub mod mail_files;
 pub mod ops;
 pub mod pages_http;
 pub mod queues;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_mail::transport::TransportError;
+use gatepost_mail::transport::{SmtpOptions, TransportError};
 use gatepost_mail::{Transport, TransportSetup, Worker};
 use secrecy::ExposeSecret;
 use tokio::task::JoinSet;
@@ -13,6 +13,7 @@ use crate::accounts::letters::Letters;
 use crate::accounts::work;
 use crate::app::App;
 use crate::broker;
+use crate::config::Config;
 use crate::events::Line;
 use crate::roles::Roles;
 use crate::sweep;
@@ -97,9 +98,22 @@ pub(crate) fn transport(app: &App) -> Result<Transport, TransportError> {
     let setup = TransportSetup {
         store: &app.store,
         sealer: &app.sealer,
-        ca_file: app.config.tls_ca_file.as_deref(),
+        smtp: &smtp_options(&app.config),
     };
     Transport::parse(app.config.mail.transport.spec().expose_secret(), &setup)
+}
+
+fn smtp_options(config: &Config) -> SmtpOptions {
+    let limits = &config.mail.smtp;
+    let number = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+    SmtpOptions {
+        connections: number(limits.connections),
+        rate: limits.rate,
+        domain_connections: number(limits.domain_connections),
+        domain_rate: limits.domain_rate,
+        token_file: limits.token_file.clone(),
+        ca_file: config.tls_ca_file.clone(),
+    }
 }
 
 /// Sends letters, those of accounts too, and what a Python service put on its queue.
@@ -107,6 +121,7 @@ pub(crate) fn mail_worker(app: &App, transport: Transport) -> Worker {
     app.mailer
         .worker(app.broker().clone(), transport)
         .account_letters(Arc::new(Letters::new(app)))
+        .sign_with(app.dkim.clone())
         .wire_queue(app.config.mail.queue.clone())
 }
 

@@ -23,7 +23,7 @@ use std::str::FromStr;
 use axum::Router;
 use axum::routing::post;
 use gatepost_mail::seal::Sealer;
-use gatepost_mail::transport::{Transport, TransportSetup};
+use gatepost_mail::transport::{SmtpOptions, Transport, TransportSetup};
 use gatepost_mail::{Mailer, MailerSettings, Site, Templates};
 use gatepost_messaging::Broker;
 use gatepost_storage::{Set, Store};
@@ -104,7 +104,7 @@ impl App {
         let setup = TransportSetup {
             store: &self.store,
             sealer: self.mailer.sealer(),
-            ca_file: None,
+            smtp: &SmtpOptions::default(),
         };
         let transport = Transport::parse(transport, &setup)?;
         self.mailer

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::MailerSettings;
 use crate::wire::{Content, MailRequest};
 use crate::{Error, Rendered, Templates};
 
@@ -12,9 +13,9 @@ const MADE_TITLE: usize = 60;
 pub(crate) fn compose(
     templates: &Templates,
     request: &MailRequest,
-    default_locale: &str,
+    settings: &MailerSettings,
 ) -> Result<Rendered, Error> {
-    let locale = request.locale.as_deref().unwrap_or(default_locale);
+    let locale = request.locale.as_deref().unwrap_or(&settings.default_locale);
     let mut rendered = match &request.content {
         Content::Template { name, data } => {
             templates.render_raw(name, locale, &Value::Object(data.clone()))?
@@ -29,7 +30,12 @@ pub(crate) fn compose(
                 .filter(|title| !title.is_empty())
                 .unwrap_or(&title);
             let mut data = json!({ "title": heading, "message": message.message });
-            if let Some(logo_url) = &message.logo_url {
+            // A picture that nobody brought would be a broken one.
+            let shown = |url: &&String| match url.strip_prefix("cid:") {
+                Some(cid) => settings.has_picture(cid, &request.attachments),
+                None => url.starts_with("https://") || url.starts_with("http://"),
+            };
+            if let Some(logo_url) = message.logo_url.as_ref().filter(shown) {
                 data["logo_url"] = json!(logo_url);
             }
             let mut rendered = templates.render_raw(request.template(), locale, &data)?;
@@ -73,9 +79,21 @@ mod tests {
         compose(
             &Templates::built_in().unwrap(),
             &MailRequest::from_value(body).unwrap(),
-            "en",
+            &MailerSettings::new("noreply@example.com".parse().unwrap()),
         )
         .unwrap()
+    }
+
+    #[test]
+    fn a_logo_is_shown_if_there_is_one() {
+        let mut body =
+            json!({"to_email": "a@b.co", "template_data": {"message": "m", "logo_url": "cid:logo"}});
+        assert!(!composed(&body).html.contains("cid:logo"), "nobody brought it");
+        body["attachments"] =
+            json!([{"name": "l.png", "type": "image/png", "base64": "AQI=", "cid": "logo"}]);
+        assert!(composed(&body).html.contains("src=\"cid:logo\""));
+        body["template_data"]["logo_url"] = json!("javascript:x");
+        assert!(!composed(&body).html.contains("javascript"));
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Mailer {
         if let Some((name, _)) = request.headers.iter().find(|(name, _)| !header_is_allowed(name)) {
             return Err(PostError::Header(name.clone()).into());
         }
-        compose(self.templates(), request, &self.settings().default_locale)?;
+        compose(self.templates(), request, self.settings())?;
         Ok(())
     }
 

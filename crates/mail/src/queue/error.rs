@@ -37,6 +37,10 @@ pub enum MailError {
     /// The queue.
     #[error(transparent)]
     Queue(#[from] gatepost_messaging::Error),
+    /// The letter cannot be signed.
+    #[cfg(feature = "smtp")]
+    #[error(transparent)]
+    Dkim(#[from] crate::DkimError),
     /// The database.
     #[error(transparent)]
     Storage(#[from] gatepost_storage::Error),

@@ -1,6 +1,8 @@
 //! How the mailer is set up.
 
-use crate::{EmailAddress, Sender};
+use std::borrow::Cow;
+
+use crate::{Attachment, EmailAddress, Sender};
 
 /// The queue of letters that only this program can deliver.
 pub const MAIL_QUEUE: &str = "gatepost.mail";
@@ -28,6 +30,9 @@ pub const ACCOUNT_LETTERS: [&str; 6] = [
     "refresh_reuse_detected",
 ];
 
+/// The name by which HTML refers to the configured picture, as the Python services' letters do.
+const LOGO: &str = "logo";
+
 /// How the mailer is set up.
 #[derive(Debug, Clone)]
 pub struct MailerSettings {
@@ -41,6 +46,9 @@ pub struct MailerSettings {
     /// Whether what becomes of letters is told as events (`mail.sent`, `mail.failed`, `mail.bounced`); whoever
     /// switches this on sweeps them: `gatepost_messaging::Events::sweep`. Off by default.
     pub events: bool,
+    /// A picture that goes with every letter whose HTML refers to `cid:logo` (`mail.logo_file`); its own
+    /// `cid` does not matter.
+    pub logo: Option<Attachment>,
 }
 
 impl MailerSettings {
@@ -51,7 +59,32 @@ impl MailerSettings {
             allowed_from: Vec::new(),
             default_locale: "en".to_owned(),
             events: false,
+            logo: None,
         }
+    }
+
+    /// Whether there is a picture behind a `cid:` that a letter refers to.
+    pub(crate) fn has_picture(&self, cid: &str, attachments: &[Attachment]) -> bool {
+        let brought = attachments.iter().any(|file| file.cid.as_deref() == Some(cid));
+        brought || (cid == LOGO && self.logo.is_some())
+    }
+
+    /// The files of a letter: those it brings along, and the logo if its HTML refers to it.
+    pub(crate) fn files<'a>(&self, brought: &'a [Attachment], html: &str) -> Cow<'a, [Attachment]> {
+        let Some(logo) = &self.logo else {
+            return Cow::Borrowed(brought);
+        };
+        let wanted =
+            html.contains("cid:logo") && !brought.iter().any(|file| file.cid.as_deref() == Some(LOGO));
+        if !wanted {
+            return Cow::Borrowed(brought);
+        }
+        let mut files = brought.to_vec();
+        files.push(Attachment {
+            cid: Some(LOGO.to_owned()),
+            ..logo.clone()
+        });
+        Cow::Owned(files)
     }
 
     pub(crate) fn may_be_from(&self, address: &EmailAddress) -> bool {

@@ -6,6 +6,7 @@ mod capture;
 mod file;
 #[cfg(feature = "queue")]
 mod open;
+mod options;
 mod outcome;
 #[cfg(feature = "smtp")]
 pub mod smtp;
@@ -15,7 +16,8 @@ pub use capture::CapturedMail;
 #[cfg(feature = "queue")]
 pub(crate) use capture::{Captured, open_captured};
 #[cfg(feature = "queue")]
-pub(crate) use open::Parcel;
+pub(crate) use open::{Leave, Parcel};
 #[cfg(feature = "queue")]
 pub use open::{Transport, TransportSetup};
-pub use outcome::{Accepted, Phase, SendError, TransportError};
+pub use options::{MAX_CONNECTIONS, ServerState, SmtpOptions};
+pub use outcome::{Accepted, Phase, SendError, Status, TransportError};

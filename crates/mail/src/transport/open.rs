@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use gatepost_storage::Store;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use super::capture::{Capture, Captured};
 use super::file::Folder;
 #[cfg(feature = "smtp")]
 use super::smtp::Smtp;
-use super::{Accepted, SendError, TransportError};
+use super::{Accepted, SendError, ServerState, SmtpOptions, TransportError};
 use crate::EmailAddress;
 use crate::seal::Sealer;
 
@@ -35,8 +36,8 @@ pub struct TransportSetup<'a> {
     pub store: &'a Store,
     /// What captured mail is sealed with.
     pub sealer: &'a Sealer,
-    /// More certificates to trust, as PEM (`tls.ca_file`).
-    pub ca_file: Option<&'a Path>,
+    /// How much is asked of mail servers (`mail.smtp`).
+    pub smtp: &'a SmtpOptions,
 }
 
 /// A letter at the door, to one recipient.
@@ -53,8 +54,23 @@ pub(crate) struct Parcel<'a> {
     pub(crate) content: Captured,
 }
 
+/// Leave to hand one letter over; see [`Transport::enter`].
+#[derive(Debug, Default)]
+pub(crate) struct Leave {
+    #[cfg(feature = "smtp")]
+    smtp: Option<super::smtp::Pass>,
+}
+
+/// Leave to send to one domain, until it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct DomainLeave {
+    #[cfg(feature = "smtp")]
+    _smtp: Option<super::smtp::DomainPass>,
+}
+
 impl Transport {
-    /// Reads `mail.transport`: `capture`, `file:DIR`, `smtp://...` or `smtps://...`.
+    /// Reads `mail.transport`: `capture`, `file:DIR`, `smtp://...` or `smtps://...`, the last two also several
+    /// times with commas between them.
     pub fn parse(spec: &str, setup: &TransportSetup<'_>) -> Result<Self, TransportError> {
         if spec == "capture" {
             return Ok(Self(Kind::Capture(Capture::new(setup.store, setup.sealer))));
@@ -69,7 +85,9 @@ impl Transport {
         }
         #[cfg(feature = "smtp")]
         if spec.starts_with("smtp://") || spec.starts_with("smtps://") {
-            return Ok(Self(Kind::Smtp(Smtp::from_spec(spec.parse()?, setup.ca_file)?)));
+            let store = setup.store.clone();
+            let smtp = Smtp::with_options(spec, setup.smtp)?;
+            return Ok(Self(Kind::Smtp(smtp.with_clock(move || store.now().as_micros()))));
         }
         // Not repeated: a mistyped URL may hold a password.
         Err(TransportError::Spec(
@@ -88,13 +106,82 @@ impl Transport {
         matches!(self.0, Kind::Capture(_))
     }
 
+    /// Measures pauses by the store's clock.
+    #[must_use]
+    pub(crate) fn on_clock_of(self, store: &Store) -> Self {
+        match self.0 {
+            #[cfg(feature = "smtp")]
+            Kind::Smtp(smtp) => {
+                let store = store.clone();
+                Self(Kind::Smtp(smtp.with_clock(move || store.now().as_micros())))
+            }
+            kind => {
+                let _ = store;
+                Self(kind)
+            }
+        }
+    }
+
+    /// Leave to hand a letter over, or how long to wait for a server that is not at fault.
+    pub(crate) fn enter(&self) -> Result<Leave, Duration> {
+        match &self.0 {
+            Kind::Capture(_) | Kind::File(_) => Ok(Leave::default()),
+            #[cfg(feature = "smtp")]
+            Kind::Smtp(smtp) => Ok(Leave {
+                smtp: Some(smtp.enter()?),
+            }),
+        }
+    }
+
+    /// Leave to send to a recipient's domain, or how long to wait.
+    #[cfg_attr(
+        not(feature = "smtp"),
+        expect(unused_variables, reason = "only mail servers have limits")
+    )]
+    pub(crate) fn enter_domain(&self, id: Uuid, domain: &str) -> Result<DomainLeave, Duration> {
+        match &self.0 {
+            Kind::Capture(_) | Kind::File(_) => Ok(DomainLeave::default()),
+            #[cfg(feature = "smtp")]
+            Kind::Smtp(smtp) => Ok(DomainLeave {
+                _smtp: smtp.enter_domain(id, domain)?,
+            }),
+        }
+    }
+
+    /// How each mail server is doing; none for files and captured mail.
+    pub fn servers(&self) -> Vec<ServerState> {
+        match &self.0 {
+            Kind::Capture(_) | Kind::File(_) => Vec::new(),
+            #[cfg(feature = "smtp")]
+            Kind::Smtp(smtp) => smtp.servers(),
+        }
+    }
+
+    /// Letters that are worth having in hand at once: enough that connections need not wait for the
+    /// database between two of them.
+    pub(crate) fn in_hand(&self) -> usize {
+        match &self.0 {
+            Kind::Capture(_) | Kind::File(_) => 16,
+            #[cfg(feature = "smtp")]
+            Kind::Smtp(smtp) => (smtp.connections() * 4).clamp(16, 128),
+        }
+    }
+
     /// Hands a letter over; `before_dot` as in [`Smtp::deliver`](super::smtp::Smtp::deliver). Files and
     /// captured mail know a letter by its id, so the same one twice is one, and they ask nothing.
     #[cfg_attr(
         not(feature = "smtp"),
-        expect(unused_variables, reason = "only a mail server is sent a dot")
+        expect(
+            unused_variables,
+            reason = "only a mail server is sent a dot, and may be paused"
+        )
     )]
-    pub(crate) async fn deliver<F>(&self, parcel: Parcel<'_>, before_dot: F) -> Result<Accepted, SendError>
+    pub(crate) async fn deliver<F>(
+        &self,
+        leave: Option<&Leave>,
+        parcel: Parcel<'_>,
+        before_dot: F,
+    ) -> Result<Accepted, SendError>
     where
         F: AsyncFnOnce() -> bool,
     {
@@ -103,8 +190,13 @@ impl Transport {
             Kind::File(folder) => folder.put(parcel.id, parcel.message).await,
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => {
-                smtp.deliver(parcel.from, parcel.to, parcel.message, before_dot)
-                    .await
+                let Parcel {
+                    from, to, message, ..
+                } = parcel;
+                match leave.and_then(|leave| leave.smtp.as_ref()) {
+                    Some(pass) => smtp.deliver_by(pass, from, to, message, before_dot).await,
+                    None => smtp.deliver(from, to, message, before_dot).await,
+                }
             }
         }
     }

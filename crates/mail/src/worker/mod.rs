@@ -9,7 +9,6 @@ mod clerk;
 #[cfg(feature = "testing")]
 mod fault;
 mod health;
-mod pause;
 mod schedule;
 mod send;
 mod settle;
@@ -23,21 +22,24 @@ use clerk::{Clerk, Steps};
 use futures_util::FutureExt;
 use futures_util::future::try_join_all;
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
-use gatepost_storage::{TxFuture, deliveries, delivery_decisions, delivery_events};
+use gatepost_storage::{Timestamp, TxFuture, deliveries, delivery_decisions, delivery_events};
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "testing")]
 pub use fault::{FaultHook, FaultPoint};
 pub use health::WorkerHealth;
-use pause::Pause;
 
 use crate::Mailer;
 use crate::queue::{AccountLetters, MAIL_BULK_QUEUE, MAIL_QUEUE, MailError, NoAccountLetters};
-use crate::transport::Transport;
+use crate::transport::{Leave, Transport};
 
 /// How long a start locks its letter. Renewed while the dialogue lasts; after a crash nobody touches
 /// the letter for this long.
 const LEASE: Duration = Duration::from_secs(12);
+
+/// How long a letter waits in hand for a server, before its place is given to another. RabbitMQ closes the
+/// channel of who keeps a message for 30 min.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Sends letters; made by [`Mailer::worker`].
 #[must_use = "a worker does nothing until it is run"]
@@ -54,7 +56,10 @@ struct Desk {
     clerk: Clerk,
     steps: Arc<Steps>,
     transport: Transport,
-    pause: Arc<Pause>,
+    #[cfg(feature = "smtp")]
+    dkim: Option<crate::Dkim>,
+    /// Set while the worker runs on and on: then letters wait where they are while all servers are paused.
+    patient: Option<CancellationToken>,
     #[cfg(feature = "testing")]
     fault: Option<FaultHook>,
 }
@@ -62,23 +67,27 @@ struct Desk {
 impl Mailer {
     /// A worker that sends what waits through `transport`.
     pub fn worker(&self, broker: Broker, transport: Transport) -> Worker {
-        let health = WorkerHealth::default();
+        let transport = transport.on_clock_of(self.store());
+        let health = WorkerHealth::new(&transport);
+        let concurrency = transport.in_hand();
         let desk = Desk {
             clerk: Clerk {
                 mailer: self.clone(),
                 accounts: Arc::new(NoAccountLetters),
-                health: health.clone(),
+                health,
             },
             steps: Arc::new(Steps::new()),
             transport,
-            pause: Arc::new(Pause::new(health)),
+            #[cfg(feature = "smtp")]
+            dkim: None,
+            patient: None,
             #[cfg(feature = "testing")]
             fault: None,
         };
         Worker {
             broker,
             desk,
-            concurrency: 4,
+            concurrency,
             wire_queue: None,
         }
     }
@@ -91,9 +100,17 @@ impl Worker {
         self
     }
 
-    /// Letters that are sent at the same time, each on a connection of its own: 4 by default.
+    /// Signs every letter (`mail.dkim`).
+    #[cfg(feature = "smtp")]
+    pub fn sign_with(mut self, dkim: crate::Dkim) -> Self {
+        self.desk.dkim = Some(dkim).filter(|dkim| !dkim.is_empty());
+        self
+    }
+
+    /// Letters in hand at the same time: four times the connections to a mail server by default, 16 at
+    /// least, so that connections need not wait for the database between two letters.
     pub fn concurrency(mut self, letters: usize) -> Self {
-        self.concurrency = letters.clamp(1, 64);
+        self.concurrency = letters.clamp(1, 512);
         self
     }
 
@@ -119,7 +136,8 @@ impl Worker {
     ///
     /// Dropping the future is like the death of the process: nothing is lost, and whoever runs next
     /// reads from the ledger what was cut off.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<(), QueueError> {
+    pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), QueueError> {
+        self.desk.patient = Some(stop.clone());
         let desk = self.desk.clone();
         let requests = desk.clerk.mailer.requests();
         let queues = self
@@ -164,21 +182,46 @@ impl Worker {
 
 impl Desk {
     async fn handle(&self, delivery: gatepost_messaging::Delivery<Body>) -> Outcome {
-        let now = self.clerk.mailer.store().now();
-        let expired = delivery.expires_at.is_some_and(|at| at <= now);
-        // What has expired is only noted; for that no mail server is needed.
-        let pass = match self.pause.enter(now) {
-            Ok(pass) => Some(pass),
-            Err(_) if expired => None,
+        let id = delivery.id;
+        let leave = match self.leave(delivery.expires_at).await {
+            Ok(leave) => leave,
             Err(wait) => return Outcome::Later("the mail server is paused".to_owned(), wait),
         };
-        let id = delivery.id;
         match self.start(&delivery).await {
-            Ok(start::Start::Send(job)) => self.send(&job, &delivery.ack(), pass).await,
+            Ok(start::Start::Send(job)) => self.send(&job, &delivery.ack(), leave).await,
             Ok(start::Start::Settled(outcome)) => outcome,
             Err(error) => {
                 tracing::warn!(%id, %error, "a letter could not be started");
                 later(&error)
+            }
+        }
+    }
+
+    /// Leave to give a letter to a server; none for what has expired, which is only noted.
+    ///
+    /// While all servers are paused letters wait here, so that a long queue is not turned over again and
+    /// again; the rest is not even claimed.
+    async fn leave(&self, expires_at: Option<Timestamp>) -> Result<Option<Leave>, Duration> {
+        let store = self.clerk.mailer.store();
+        let patience = store.now() + PATIENCE;
+        loop {
+            let wait = match self.transport.enter() {
+                Ok(leave) => return Ok(Some(leave)),
+                Err(wait) => wait,
+            };
+            let now = store.now();
+            if expires_at.is_some_and(|at| at <= now) {
+                return Ok(None);
+            }
+            let Some(stop) = self.patient.as_ref().filter(|stop| !stop.is_cancelled()) else {
+                return Err(wait);
+            };
+            if now >= patience {
+                return Err(wait);
+            }
+            tokio::select! {
+                () = store.sleep_until(now + wait) => {}
+                () = stop.cancelled() => {}
             }
         }
     }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gatepost_storage::Timestamp;
 
+use crate::jitter::jittered;
+
 /// The delays after each attempt; the last one repeats. A server that puts strangers off at first
 /// (greylisting) lets them in after some minutes.
 const DELAYS: [Duration; 7] = [
@@ -38,17 +40,6 @@ pub(super) fn next_attempt(
         Some(end) => delay.min((end.since(now) / 4).max(DELAYS[0])),
     };
     Some(now + jittered(delay))
-}
-
-/// A fifth more or less, so that what failed together does not come back together.
-pub(super) fn jittered(delay: Duration) -> Duration {
-    let mut bytes = [0; 4];
-    // Without randomness there is no jitter; the delay itself does.
-    if getrandom::fill(&mut bytes).is_err() {
-        return delay;
-    }
-    let unit = f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX);
-    delay.mul_f64(0.8 + 0.4 * unit)
 }
 
 #[cfg(test)]

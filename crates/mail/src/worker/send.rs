@@ -6,14 +6,13 @@ use gatepost_messaging::{Ack, Outcome};
 use gatepost_storage::outbox::Held;
 use gatepost_storage::{Timestamp, deliveries};
 
-use super::pause::Pass;
 use super::settle::End;
 use super::start::Job;
 use super::{Desk, LEASE};
 use crate::Sender;
 use crate::post::Post;
 use crate::queue::{MailError, compose};
-use crate::transport::{Accepted, Captured, Parcel, SendError};
+use crate::transport::{Accepted, Captured, Leave, Parcel, SendError};
 
 /// How often the lease is renewed.
 const RENEW: Duration = Duration::from_secs(3);
@@ -26,29 +25,32 @@ pub(super) struct Talked {
 }
 
 impl Desk {
-    pub(super) async fn send(&self, job: &Job, ack: &Ack, pass: Option<Pass>) -> Outcome {
+    pub(super) async fn send(&self, job: &Job, ack: &Ack, leave: Option<Leave>) -> Outcome {
+        let domain = match self.transport.enter_domain(job.id, job.to.domain()) {
+            Ok(domain) => domain,
+            Err(wait) => {
+                let next = self.clerk.mailer.store().now() + wait;
+                return self.settle(job, ack, End::Limited { next }, false).await;
+            }
+        };
         let talked = match self.letter(job) {
-            Ok((from, message, content)) => self.talk(job, &from, &message, content).await,
+            Ok((from, message, content)) => self.talk(job, leave.as_ref(), &from, &message, content).await,
             Err(error) => {
                 return self
                     .settle(job, ack, End::Unsendable(error.to_string()), false)
                     .await;
             }
         };
+        // What was to be learnt about the server is learnt; nobody waits for our database.
+        drop((domain, leave));
         let end = self.judge(job, talked.outcome);
-        let outcome = self.settle(job, ack, end, talked.dot_noted).await;
-        drop(pass);
-        outcome
+        self.settle(job, ack, end, talked.dot_noted).await
     }
 
     /// Renders the letter and makes a message of it.
     fn letter(&self, job: &Job) -> Result<(Sender, Vec<u8>, Captured), MailError> {
         let settings = self.clerk.mailer.settings();
-        let rendered = compose(
-            self.clerk.mailer.templates(),
-            &job.request,
-            &settings.default_locale,
-        )?;
+        let rendered = compose(self.clerk.mailer.templates(), &job.request, settings)?;
         let from = job.request.from.clone().unwrap_or_else(|| settings.from.clone());
         if !settings.may_be_from(&from.address) {
             return Err(MailError::SenderNotAllowed);
@@ -64,9 +66,14 @@ impl Desk {
             html: Some(&rendered.html),
             date: job.started_at.as_micros(),
             headers: &job.request.headers,
-            attachments: &job.request.attachments,
+            attachments: &settings.files(&job.request.attachments, &rendered.html),
         };
         let message = post.build()?;
+        #[cfg(feature = "smtp")]
+        let message = match &self.dkim {
+            Some(dkim) => dkim.sign(&message, job.started_at.as_micros() / 1_000_000)?,
+            None => message,
+        };
         let content = Captured {
             to: job.to.to_string(),
             from: from.to_string(),
@@ -80,7 +87,14 @@ impl Desk {
         Ok((from, message, content))
     }
 
-    async fn talk(&self, job: &Job, from: &Sender, message: &[u8], content: Captured) -> Talked {
+    async fn talk(
+        &self,
+        job: &Job,
+        leave: Option<&Leave>,
+        from: &Sender,
+        message: &[u8],
+        content: Captured,
+    ) -> Talked {
         let mut dot_noted = false;
         let parcel = Parcel {
             id: job.id,
@@ -89,7 +103,7 @@ impl Desk {
             message,
             content,
         };
-        let dialogue = self.transport.deliver(parcel, async || {
+        let dialogue = self.transport.deliver(leave, parcel, async || {
             let until = self.note_dot(job).await;
             dot_noted = until.is_some();
             // The process may have slept since (a frozen container, a lid): then others may be sending it.

@@ -12,15 +12,21 @@ use gatepost_storage::{Timestamp, Tx, delivery_decisions, delivery_events};
 use uuid::Uuid;
 
 use super::clerk::Clerk;
-use super::schedule::{jittered, next_attempt};
+use super::schedule::next_attempt;
 use super::start::{Job, MAX_OPEN_DOTS};
 use super::{Desk, later};
+use crate::jitter::jittered;
 use crate::queue::{LetterNews, MailError, NewsKind};
 use crate::transport::{Accepted, Phase, SendError};
 
 /// After an unanswered dot the letter rests at least so long: if it was taken, its reader has it, and
 /// a server that lost its answer may be itself again.
 const AFTER_UNANSWERED: Duration = Duration::from_secs(30);
+/// Tries of a letter to a full mailbox (x.2.2) after the first, and the least rest between them.
+const FULL_MAILBOX: i64 = 2;
+const AFTER_FULL: Duration = Duration::from_mins(30);
+/// Faults at `MAIL` after which they count as the letter's, if the server takes others.
+const SENDER_FAULTS: i64 = 5;
 /// Longest rest of a letter that only meets faults of the server.
 const LONGEST_FAULT: Duration = Duration::from_mins(5);
 /// How long `sent` is tried to be noted when the database fails: as long as it may take to come back.
@@ -33,6 +39,8 @@ pub(super) enum End {
     Sent(Accepted),
     /// Refused for good.
     Refused(String),
+    /// The limits for its recipient's domain do not let it go yet.
+    Limited { next: Timestamp },
     /// Cannot be rendered or built: nobody's but ours to mend.
     Unsendable(String),
     /// Tried again then; none if that was the last attempt.
@@ -53,57 +61,44 @@ impl Desk {
     /// What a dialogue came to, and what it says about the server.
     pub(super) fn judge(&self, job: &Job, outcome: Result<Accepted, SendError>) -> End {
         let now = self.clerk.mailer.store().now();
-        let put_off = |why: String| {
+        let put_off = |why: String, unanswered: bool, least: Duration| {
             let next = next_attempt(now, job.attempts + 1, job.expires_at);
+            let next = next.map(|next| next.max(now + jittered(least)));
             End::Deferred {
                 why,
                 next,
-                unanswered: false,
+                unanswered,
             }
         };
         match outcome {
-            Ok(accepted) => {
-                self.pause.took();
-                End::Sent(accepted)
-            }
-            Err(SendError::Refused { reply, policy, .. }) => {
-                if policy && self.pause.policy_refusal() {
-                    let why = format!("refused for policy again and again: {reply}");
-                    let until = self.pause.fault(now, true, &why);
-                    return End::Fault { why, next: until };
+            Ok(accepted) => End::Sent(accepted),
+            Err(SendError::Refused { reply, status, .. }) => {
+                // A full mailbox is emptied now and then: two more tries, far apart.
+                if status.is_some_and(|status| status.is_mailbox_full()) && job.attempts < FULL_MAILBOX {
+                    return put_off(reply, false, AFTER_FULL);
                 }
-                self.pause.good();
                 End::Refused(reply)
             }
-            Err(SendError::Deferred { detail, .. }) => {
-                self.pause.good();
-                put_off(detail)
-            }
+            Err(SendError::Deferred { detail, .. }) => put_off(detail, false, Duration::ZERO),
             Err(SendError::Unanswered { detail }) => {
                 if job.open_dots + 1 >= MAX_OPEN_DOTS {
                     return End::Unknown(detail);
                 }
-                let next = next_attempt(now, job.attempts + 1, job.expires_at);
-                let next = next.map(|next| next.max(now + AFTER_UNANSWERED));
-                End::Deferred {
-                    why: detail,
-                    next,
-                    unanswered: true,
-                }
+                put_off(detail, true, AFTER_UNANSWERED)
             }
             Err(SendError::Server { phase, detail }) => {
                 let why = format!("{phase}: {detail}");
-                let until = self.pause.fault(now, phase != Phase::MailFrom, &why);
+                let paused = self.clerk.health.paused_until();
+                // It takes others' letters: then it is this one's sender that it does not like.
+                if phase == Phase::MailFrom && paused.is_none() && job.faults >= SENDER_FAULTS {
+                    return put_off(why, false, Duration::ZERO);
+                }
                 let step = u32::try_from(job.faults).unwrap_or(u32::MAX).min(8);
                 let rest = Duration::from_secs(1)
                     .saturating_mul(1 << step)
                     .min(LONGEST_FAULT);
-                // Refused senders rest longer each time; when the server is down, all wait for the pause.
-                let next = if phase == Phase::MailFrom {
-                    until.max(now + jittered(rest))
-                } else {
-                    until
-                };
+                // When the servers are down, all wait for the pause and no longer.
+                let next = paused.unwrap_or(now + jittered(rest)).max(now);
                 End::Fault { why, next }
             }
             Err(SendError::HeldBack) => End::HeldBack,
@@ -182,6 +177,7 @@ impl Desk {
                 self.clerk.health.count("unknown");
                 tracing::error!(%id, template, "no answer after the final dot for the second time; a person must decide");
             }
+            End::Limited { .. } => self.clerk.health.count("limited"),
             End::HeldBack => {}
         }
     }
@@ -338,6 +334,7 @@ impl Note {
     /// How the start ended; none if the letter was taken.
     fn ending(&self, now: Timestamp) -> Option<Ending> {
         let held_back = "the final dot was held back: the lease was lost, or the dot could not be noted";
+        let limited = "mail.smtp.domain_rate or domain_connections: the next place in the row is later";
         let (state, event, why, counts, unanswered, next) = match &self.end {
             End::Sent(_) => return None,
             End::Deferred {
@@ -364,6 +361,7 @@ impl Note {
                 false,
                 Some(now + Duration::from_secs(1)),
             ),
+            End::Limited { next } => ("deferred", "limited", limited, false, false, Some(*next)),
             End::Deferred {
                 why,
                 next: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gatepost_mail::testing::SmtpSink;
+use gatepost_mail::transport::SmtpOptions;
 use gatepost_mail::transport::smtp::{Smtp, SmtpSpec, Timeouts};
 use gatepost_mail::wire::MailRequest;
 use gatepost_mail::worker::{FaultHook, FaultPoint};
@@ -64,14 +65,7 @@ impl Rig {
 
     pub(crate) fn smtp(&self) -> Transport {
         let mut spec: SmtpSpec = self.sink.url().parse().unwrap();
-        let step = Duration::from_secs(2);
-        spec.timeouts = Timeouts {
-            connect: step,
-            greeting: step,
-            command: step,
-            data: step,
-            dot: step,
-        };
+        spec.timeouts = Timeouts::each(Duration::from_secs(2));
         Transport::smtp(Smtp::from_spec(spec, None).unwrap())
     }
 
@@ -79,7 +73,7 @@ impl Rig {
         let setup = TransportSetup {
             store: &self.store,
             sealer: self.mailer.sealer(),
-            ca_file: None,
+            smtp: &SmtpOptions::default(),
         };
         Transport::parse(spec, &setup).unwrap()
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gatepost_mail::EmailAddress;
 use gatepost_mail::testing::SmtpSink;
 use gatepost_mail::transport::smtp::{Smtp, SmtpSpec, Timeouts};
-use gatepost_mail::transport::{Phase, SendError};
+use gatepost_mail::transport::{Phase, SendError, Status};
 
 const MESSAGE: &[u8] = b"Message-ID: <1@x>\r\nSubject: s\r\n\r\nHello\r\n.\r\n..two\r\nend\r\n";
 
@@ -18,14 +18,7 @@ fn address(local: &str) -> EmailAddress {
 
 /// Waits that a test can sit out.
 fn short() -> Timeouts {
-    let step = Duration::from_millis(300);
-    Timeouts {
-        connect: step,
-        greeting: step,
-        command: step,
-        data: step,
-        dot: step,
-    }
+    Timeouts::each(Duration::from_millis(300))
 }
 
 fn smtp(sink: &SmtpSink) -> Smtp {
@@ -68,27 +61,29 @@ async fn tells_refused_from_put_off_from_broken_from_unanswered() {
         let sink = SmtpSink::start().unwrap();
         sink.offer_pipelining(pipelining);
         let smtp = smtp(&sink);
-        let refused = |phase, reply: &str, policy| SendError::Refused {
+        let refused = |phase, reply: &str| SendError::Refused {
             phase,
+            code: reply[..3].parse().unwrap(),
+            status: Status::parse(&reply[4..9]),
             reply: reply.into(),
-            policy,
         };
         let deferred = |phase, detail: &str| SendError::Deferred {
             phase,
+            code: detail[..3].parse().unwrap(),
             detail: detail.into(),
         };
 
         assert_eq!(
             send(&smtp, "perm").await.unwrap_err(),
-            refused(Phase::RcptTo, "550 5.1.1 nobody of that name", false)
+            refused(Phase::RcptTo, "550 5.1.1 nobody of that name")
         );
         assert_eq!(
             send(&smtp, "policy").await.unwrap_err(),
-            refused(Phase::RcptTo, "550 5.7.1 not from you", true)
+            refused(Phase::RcptTo, "550 5.7.1 not from you")
         );
         assert_eq!(
             send(&smtp, "dperm").await.unwrap_err(),
-            refused(Phase::Dot, "554 5.6.0 not this", false)
+            refused(Phase::Dot, "554 5.6.0 not this")
         );
         assert_eq!(
             send(&smtp, "tmp").await.unwrap_err(),
@@ -251,7 +246,8 @@ async fn faults_of_the_server_are_told_from_faults_of_the_letter() {
         matches!(
             error,
             SendError::Refused {
-                phase: Phase::RcptTo,
+                phase: Phase::MailFrom,
+                code: 0,
                 ..
             }
         ),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gatepost_mail::transport::TransportError;
+use gatepost_mail::transport::smtp::SmtpSpec;
 use secrecy::{ExposeSecret, SecretString};
 
 /// The database.
@@ -105,9 +107,9 @@ pub enum MailTransport {
         /// The folder. Made if it is missing.
         dir: PathBuf,
     },
-    /// A server takes them.
+    /// A server takes them, or several that stand in for one another.
     Smtp {
-        /// With user and password.
+        /// With user and password; several with commas between them.
         url: SecretString,
     },
 }
@@ -119,11 +121,17 @@ impl MailTransport {
             Some(("file", dir)) if !dir.trim_start_matches('/').is_empty() => Ok(Self::File {
                 dir: dir.strip_prefix("//").unwrap_or(dir).into(),
             }),
-            Some(("smtp" | "smtps", rest)) if rest.starts_with("//") && rest.len() > 2 => {
+            Some(("smtp" | "smtps", rest)) if rest.starts_with("//") => {
+                // What it says repeats no part of the URL.
+                SmtpSpec::parse_all(text).map_err(|error| match error {
+                    TransportError::Spec(why) => why,
+                    other => other.to_string(),
+                })?;
                 Ok(Self::Smtp { url: text.into() })
             }
             _ => Err(
-                "must be \"capture\", file:DIR, smtp://user:pass@host:587?tls=required or smtps://..."
+                "must be \"capture\", file:DIR, smtp://user:pass@host:587?tls=required or smtps://..., \
+                 the last two also several times with commas between them"
                     .to_owned(),
             ),
         }

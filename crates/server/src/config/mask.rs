@@ -1,5 +1,7 @@
 //! What may be shown of a secret.
 
+use gatepost_mail::transport::smtp::split_urls;
+
 /// Only that there is one, and how long it is.
 pub(crate) fn secret(value: &str) -> String {
     if value.is_empty() {
@@ -7,6 +9,12 @@ pub(crate) fn secret(value: &str) -> String {
     } else {
         format!("(secret, {} bytes)", value.len())
     }
+}
+
+/// Several mail servers' URLs, or one URL, without their passwords.
+pub(crate) fn urls(value: &str) -> String {
+    let parts: Vec<String> = split_urls(value).into_iter().map(url).collect();
+    parts.join(", ")
 }
 
 /// A URL without its password: of what it stands for, everything but the way in.
@@ -67,6 +75,10 @@ mod tests {
                 "smtp://a@example.com:***@mx:587?tls=required",
             ),
             ("smtp://u:hun/ter2@mx:587", "smtp://u:***@mx:587"),
+            (
+                "smtp://u:hun,ter2@one:587?tls=none, smtps://v:hunter2@two",
+                "smtp://u:***@one:587?tls=none, smtps://v:***@two",
+            ),
             ("smtp://u:hun@ter2/?@mx:587", "smtp://u:***@mx:587"),
             (
                 "postgres:///gate?host=/run&password=hunter2",
@@ -76,7 +88,7 @@ mod tests {
             ("sqlite://gate.db", "sqlite://gate.db"),
             ("embedded", "embedded"),
         ] {
-            assert_eq!(url(value), shown);
+            assert_eq!(urls(value), shown);
             assert!(
                 !url(value).contains("hunter") && !url(value).contains("ter2"),
                 "{value}"

@@ -11,8 +11,8 @@ use super::parsers::{
 use super::read_tokens::tokens;
 use super::reader::{Reader, Seen};
 use super::sections::{
-    Accounts, Auth, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules, Registration,
-    Retention, Shutdown, Storage, Wire,
+    Accounts, Auth, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
+    Registration, Retention, Shutdown, SmtpLimits, Storage, Wire,
 };
 use super::topology::topology;
 use super::webhooks::webhooks;
@@ -152,7 +152,7 @@ fn storage(r: &mut Reader, data_dir: &Path) -> Option<Storage> {
 }
 
 fn mail(r: &mut Reader) -> Option<Mail> {
-    let transport = r.parsed("mail.transport", Seen::Url, MailTransport::parse);
+    let transport = r.joined("mail.transport", Seen::Url, MailTransport::parse);
     let from = r.parsed("mail.from", Seen::Whole, sender);
     let allowed_from = r.list("mail.allowed_from", Seen::Whole);
     let queue = r.parsed("mail.queue", Seen::Whole, not_empty);
@@ -164,6 +164,11 @@ fn mail(r: &mut Reader) -> Option<Mail> {
         .map(|t| some(t).map(PathBuf::from));
     let locales = [("en", Locale::En), ("ru", Locale::Ru), ("uk", Locale::Uk)];
     let locale = r.parsed("mail.locale", Seen::Whole, |text| one_of(text, &locales));
+    let logo_file = r
+        .text("mail.logo_file", Seen::Whole)
+        .map(|t| some(t).map(PathBuf::from));
+    let smtp = smtp(r);
+    let dkim = dkim(r);
     Some(Mail {
         transport: transport?,
         from: from?,
@@ -172,7 +177,54 @@ fn mail(r: &mut Reader) -> Option<Mail> {
         wire: wire?,
         templates_dir: templates_dir?,
         locale: locale?,
+        logo_file: logo_file?,
+        smtp: smtp?,
+        dkim: dkim?,
     })
+}
+
+fn smtp(r: &mut Reader) -> Option<SmtpLimits> {
+    let connections = r.number("mail.smtp.connections", 1..=32);
+    let rate = r.number("mail.smtp.rate", 0..=1_000_000);
+    let domain_connections = r.number("mail.smtp.domain_connections", 0..=32);
+    let domain_rate = r.number("mail.smtp.domain_rate", 0..=1_000_000);
+    let token_file = r
+        .text("mail.smtp.token_file", Seen::Whole)
+        .map(|t| some(t).map(PathBuf::from));
+    Some(SmtpLimits {
+        connections: connections?,
+        rate: rate?,
+        domain_connections: domain_connections?,
+        domain_rate: domain_rate?,
+        token_file: token_file?,
+    })
+}
+
+/// One signature for each selector, with the key file in the same place of the list.
+fn dkim(r: &mut Reader) -> Option<Vec<DkimKey>> {
+    let domain = r.text("mail.dkim.domain", Seen::Whole)?;
+    let selectors = r.list("mail.dkim.selector", Seen::Whole)?;
+    let files = r.list("mail.dkim.key_file", Seen::Whole)?;
+    if selectors.len() != files.len() {
+        r.problem(
+            "mail.dkim.key_file",
+            "must name one file for each of mail.dkim.selector",
+        );
+        return None;
+    }
+    if domain.is_empty() != selectors.is_empty() {
+        r.problem(
+            "mail.dkim.domain",
+            "and mail.dkim.selector, mail.dkim.key_file go together: set all three or none",
+        );
+        return None;
+    }
+    let keys = selectors.into_iter().zip(files).map(|(selector, file)| DkimKey {
+        domain: domain.clone(),
+        selector,
+        key_file: file.into(),
+    });
+    Some(keys.collect())
 }
 
 fn accounts(r: &mut Reader) -> Option<Accounts> {

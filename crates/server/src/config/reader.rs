@@ -127,6 +127,22 @@ impl Reader {
         }
     }
 
+    /// The same, and a list of texts as one text with commas between them.
+    pub(crate) fn joined<T>(
+        &mut self,
+        key: &str,
+        seen: Seen,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if let Some(setting) = self.settings.get_mut(key)
+            && let Raw::Toml(toml::Value::Array(items)) = &setting.raw
+            && let Some(items) = items.iter().map(toml::Value::as_str).collect::<Option<Vec<_>>>()
+        {
+            setting.raw = Raw::Text(items.join(", "));
+        }
+        self.parsed(key, seen, parse)
+    }
+
     /// Takes a text.
     pub(crate) fn text(&mut self, key: &str, seen: Seen) -> Option<String> {
         let text = match self.take(key)? {
@@ -250,7 +266,7 @@ impl Reader {
 fn masked(text: &str, seen: Seen) -> String {
     match seen {
         Seen::Whole => text.to_owned(),
-        Seen::Url => mask::url(text),
+        Seen::Url => mask::urls(text),
         Seen::Origin => mask::origin(text),
         Seen::Length => mask::secret(text),
     }

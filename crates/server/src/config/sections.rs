@@ -157,6 +157,38 @@ pub struct Mail {
     pub templates_dir: Option<PathBuf>,
     /// The language where nobody named one.
     pub locale: Locale,
+    /// A picture for `cid:logo`.
+    pub logo_file: Option<PathBuf>,
+    /// How much is asked of mail servers.
+    pub smtp: SmtpLimits,
+    /// What letters are signed with.
+    pub dkim: Vec<DkimKey>,
+}
+
+/// How much is asked of mail servers and receivers at once. 0: no limit.
+#[derive(Clone, Debug)]
+pub struct SmtpLimits {
+    /// Connections to each server at most.
+    pub connections: u32,
+    /// Letters a second to each server.
+    pub rate: u32,
+    /// Letters to one recipient domain at once.
+    pub domain_connections: u32,
+    /// Letters a second to one recipient domain.
+    pub domain_rate: u32,
+    /// Where the token of `auth=xoauth2` stands.
+    pub token_file: Option<PathBuf>,
+}
+
+/// One signature.
+#[derive(Clone, Debug)]
+pub struct DkimKey {
+    /// The signing domain.
+    pub domain: String,
+    /// The name of the public key's record: `<selector>._domainkey.<domain>`.
+    pub selector: String,
+    /// The private key, PEM.
+    pub key_file: PathBuf,
 }
 
 /// The form of tokens and tables.

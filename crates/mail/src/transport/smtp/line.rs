@@ -1,21 +1,36 @@
 //! One line to a mail server: commands out, replies in, each in its time.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
 
 use super::reply::Reply;
 use super::spec::Timeouts;
 use crate::transport::{Phase, SendError};
 
+/// What is written in one go (RFC 5321 4.5.3.2.5 has a time limit for each block).
+const BLOCK: usize = 64 * 1024;
+/// How long the rest of a reply that has begun may take, when nobody asked for it.
+const EARLY: Duration = Duration::from_secs(1);
+
 /// What the server said it can do.
 #[derive(Debug, Default, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word that a server says or does not say"
+)]
 pub(super) struct Offers {
     pub(super) pipelining: bool,
     pub(super) start_tls: bool,
     pub(super) utf8: bool,
+    pub(super) eight_bit: bool,
+    /// The largest message in octets; 0 if the server says that there is SIZE and no limit.
+    pub(super) size: Option<u64>,
     // The mechanisms of AUTH, upper case.
     auth: Vec<String>,
 }
@@ -61,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     pub(super) async fn hello(&mut self, name: &str, limits: &Timeouts) -> Result<Offers, SendError> {
         let reply = self
-            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.command)
+            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.hello)
             .await?;
         let mut offers = Offers::default();
         for line in reply.lines.iter().skip(1) {
@@ -71,6 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
                 Some("PIPELINING") => offers.pipelining = true,
                 Some("STARTTLS") => offers.start_tls = true,
                 Some("SMTPUTF8") => offers.utf8 = true,
+                Some("8BITMIME") => offers.eight_bit = true,
+                Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
                 _ => {}
             }
@@ -106,18 +123,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         reply
     }
 
+    /// What the server has said though nothing was asked, or that it has hung up.
+    pub(super) async fn early(&mut self) -> Option<Step> {
+        let waiting = poll_fn(|cx| {
+            let filled = Pin::new(&mut self.stream).poll_fill_buf(cx);
+            Poll::Ready(match filled {
+                Poll::Ready(filled) => Some(filled.map(<[u8]>::is_empty)),
+                Poll::Pending => None,
+            })
+        });
+        let waiting = waiting.await?;
+        // Whatever it was, the dialogue is out of step.
+        let said = match waiting {
+            Ok(false) => self.reply(EARLY).await,
+            Ok(true) => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the connection",
+            )),
+            Err(error) => Err(error),
+        };
+        self.broken = true;
+        Some(said)
+    }
+
     pub(super) async fn write(&mut self, text: &str, limit: Duration) -> io::Result<()> {
         self.write_bytes(text.as_bytes(), limit).await
     }
 
+    /// Writes, each block in its time: a long letter on a slow line is not cut off while it moves.
     pub(super) async fn write_bytes(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
-        let written = within(limit, async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        })
-        .await;
-        self.broken |= written.is_err();
-        written
+        for block in bytes.chunks(BLOCK) {
+            let written = within(limit, self.stream.write_all(block)).await;
+            self.broken |= written.is_err();
+            written?;
+        }
+        let flushed = within(limit, self.stream.flush()).await;
+        self.broken |= flushed.is_err();
+        flushed
     }
 }
 

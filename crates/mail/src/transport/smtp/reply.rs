@@ -4,6 +4,8 @@ use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
+use crate::transport::Status;
+
 /// Longest line and most lines of a reply; RFC 5321 4.5.3.1.5 has 512 octets a line.
 const MAX_LINE: u64 = 2_048;
 const MAX_LINES: usize = 128;
@@ -57,12 +59,10 @@ impl Reply {
         self.code == 421
     }
 
-    /// Whether the enhanced code (RFC 3463) says x.7.x: security or policy.
-    pub(super) fn is_policy(&self) -> bool {
+    /// The enhanced code (RFC 3463), if there is one.
+    pub(super) fn status(&self) -> Option<Status> {
         let first = self.lines.first().map_or("", String::as_str);
-        let code = first.split(' ').next().unwrap_or_default();
-        let mut parts = code.split('.');
-        parts.next().is_some_and(|class| class.len() == 1) && parts.next() == Some("7")
+        Status::parse(first.split(' ').next().unwrap_or_default())
     }
 
     /// One line for people: the code and the words.
@@ -139,8 +139,9 @@ mod tests {
 
     #[tokio::test]
     async fn knows_a_policy_refusal() {
-        assert!(read("550 5.7.1 no\r\n").await.unwrap().is_policy());
-        assert!(!read("550 5.1.1 nobody\r\n").await.unwrap().is_policy());
-        assert!(!read("550 no\r\n").await.unwrap().is_policy());
+        let policy = async |text: &str| read(text).await.unwrap().status().is_some_and(|s| s.is_policy());
+        assert!(policy("550 5.7.1 no\r\n").await);
+        assert!(!policy("550 5.1.1 nobody\r\n").await);
+        assert!(!policy("550 no\r\n").await);
     }
 }

@@ -2,26 +2,33 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use secrecy::ExposeSecret;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::line::{Line, Offers, Step, server, transparent, within, words};
+use super::login::log_in;
 use super::reply::Reply;
 use super::spec::{SmtpSpec, Timeouts, TlsMode};
 use super::tls::Connector;
 use crate::EmailAddress;
-use crate::transport::{Accepted, Phase, SendError};
+use crate::transport::{Accepted, Phase, SendError, Status};
 
 /// How long a goodbye may take; nothing depends on it.
 const QUIT: Duration = Duration::from_secs(2);
 
 trait Wire: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Wire for T {}
+
+/// What is offered: a message, from and to one address.
+#[derive(Clone, Copy)]
+pub(super) struct Letter<'a> {
+    pub(super) from: &'a EmailAddress,
+    pub(super) to: &'a EmailAddress,
+    pub(super) message: &'a [u8],
+}
 
 /// An open connection, logged in and ready for `MAIL`.
 pub(super) struct Session {
@@ -33,7 +40,11 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, encrypts as asked and logs in. Every failure here is the server's fault.
-    pub(super) async fn open(spec: &SmtpSpec, tls: Option<&Connector>) -> Result<Self, SendError> {
+    pub(super) async fn open(
+        spec: &SmtpSpec,
+        tls: Option<&Connector>,
+        token_file: Option<&Path>,
+    ) -> Result<Self, SendError> {
         let limits = &spec.timeouts;
         let connect = TcpStream::connect((spec.host.as_str(), spec.port));
         let tcp = within(limits.connect, connect)
@@ -47,13 +58,13 @@ impl Session {
         };
 
         if let (TlsMode::Implicit, Some(tls)) = (spec.tls, tls) {
-            let stream = within(limits.command, tls.connect(tcp))
+            let stream = within(limits.hello, tls.connect(tcp))
                 .await
                 .map_err(server(Phase::Tls))?;
             let mut line = Line::new(Box::new(stream) as Box<dyn Wire>);
             line.greeting(limits).await?;
             let offers = line.hello(&hello, limits).await?;
-            return Self::log_in(line, offers, spec, true).await;
+            return Self::log_in(line, offers, spec, token_file, true).await;
         }
 
         let mut line = Line::new(tcp);
@@ -69,9 +80,9 @@ impl Session {
                 });
             }
             let line = Line::new(Box::new(line.stream.into_inner()) as Box<dyn Wire>);
-            return Self::log_in(line, offers, spec, false).await;
+            return Self::log_in(line, offers, spec, token_file, false).await;
         };
-        line.expect_positive("STARTTLS\r\n", Phase::Tls, limits.command)
+        line.expect_positive("STARTTLS\r\n", Phase::Tls, limits.hello)
             .await?;
         if !line.stream.buffer().is_empty() {
             // Said in the clear, it would be taken for something said under TLS (CVE-2011-0411).
@@ -82,44 +93,22 @@ impl Session {
             });
         }
         let tcp = line.stream.into_inner();
-        let stream = within(limits.command, tls.connect(tcp))
+        let stream = within(limits.hello, tls.connect(tcp))
             .await
             .map_err(server(Phase::Tls))?;
         let mut line = Line::new(Box::new(stream) as Box<dyn Wire>);
         let offers = line.hello(&hello, limits).await?;
-        Self::log_in(line, offers, spec, true).await
+        Self::log_in(line, offers, spec, token_file, true).await
     }
 
     async fn log_in(
         mut line: Line<Box<dyn Wire>>,
         offers: Offers,
         spec: &SmtpSpec,
+        token_file: Option<&Path>,
         encrypted: bool,
     ) -> Result<Self, SendError> {
-        if let Some((user, password)) = &spec.credentials {
-            let fault = |detail: &str| SendError::Server {
-                phase: Phase::Auth,
-                detail: detail.to_owned(),
-            };
-            if !encrypted && spec.tls != TlsMode::None {
-                return Err(fault("no password is sent without TLS; tls=none would allow it"));
-            }
-            let limit = spec.timeouts.command;
-            let password = password.expose_secret();
-            if offers.takes("PLAIN") {
-                let token = STANDARD.encode(format!("\0{user}\0{password}"));
-                line.expect_positive(&format!("AUTH PLAIN {token}\r\n"), Phase::Auth, limit)
-                    .await?;
-            } else if offers.takes("LOGIN") {
-                line.expect_positive("AUTH LOGIN\r\n", Phase::Auth, limit).await?;
-                for answer in [user.as_str(), password] {
-                    line.expect_positive(&format!("{}\r\n", STANDARD.encode(answer)), Phase::Auth, limit)
-                        .await?;
-                }
-            } else {
-                return Err(fault("the server offers neither AUTH PLAIN nor AUTH LOGIN"));
-            }
-        }
+        log_in(&mut line, &offers, spec, token_file, encrypted).await?;
         Ok(Self {
             line,
             offers,
@@ -138,28 +127,16 @@ impl Session {
     pub(super) async fn deliver<F>(
         &mut self,
         limits: &Timeouts,
-        from: &EmailAddress,
-        to: &EmailAddress,
-        message: &[u8],
+        letter: &Letter<'_>,
         before_dot: &mut Option<F>,
     ) -> Result<Accepted, SendError>
     where
         F: AsyncFnOnce() -> bool,
     {
-        let ascii = from.as_str().is_ascii() && to.as_str().is_ascii();
-        if !ascii && !self.offers.utf8 {
-            let reply = "the server takes no address with such letters before the @ (SMTPUTF8)".to_owned();
-            return Err(SendError::Refused {
-                phase: Phase::RcptTo,
-                reply,
-                policy: false,
-            });
-        }
+        let parameters = self.parameters(letter)?;
+        let (to, message) = (letter.to, letter.message);
         self.clean = false;
-        let mail = format!(
-            "MAIL FROM:<{from}>{}\r\n",
-            if ascii { "" } else { " SMTPUTF8 BODY=8BITMIME" }
-        );
+        let mail = format!("MAIL FROM:<{}>{parameters}\r\n", letter.from);
         let rcpt = format!("RCPT TO:<{to}>\r\n");
 
         let data = if self.offers.pipelining {
@@ -187,7 +164,10 @@ impl Session {
                 .await
                 .map_err(server(Phase::MailFrom))?;
             let mail = self.line.reply(limits.command).await;
-            judge_mail(mail)?;
+            if let Err(error) = judge_mail(mail) {
+                self.reset(limits).await;
+                return Err(error);
+            }
             let rcpt = self.line.say(&rcpt, limits.command).await;
             if let Err(error) = judge(rcpt, Phase::RcptTo) {
                 self.reset(limits).await;
@@ -199,16 +179,56 @@ impl Session {
             Ok(reply) if reply.code == 354 => {}
             Ok(reply) => {
                 self.reset(limits).await;
-                return Err(deferred_or_closing(Phase::Data, &reply));
+                return Err(not_taken(Phase::Data, &reply));
             }
-            Err(error) => {
-                return Err(SendError::Deferred {
-                    phase: Phase::Data,
-                    detail: words(&error),
-                });
-            }
+            Err(error) => return Err(broke(Phase::Data, &error)),
         }
         self.content(limits, message, before_dot).await
+    }
+
+    /// What is said after the sender's address; or that the server does not offer what the letter needs.
+    fn parameters(&self, letter: &Letter<'_>) -> Result<String, SendError> {
+        let cannot = |status: Status, why: &str| SendError::Refused {
+            phase: Phase::MailFrom,
+            code: 0,
+            status: Some(status),
+            reply: format!("{status} {why}"),
+        };
+        let status = |subject, detail| Status {
+            class: 5,
+            subject,
+            detail,
+        };
+        let size = u64::try_from(letter.message.len()).unwrap_or(u64::MAX);
+        let mut parameters = String::new();
+        if let Some(most) = self.offers.size {
+            if most > 0 && size > most {
+                let why = format!("the letter has {size} octets and the server takes {most} (SIZE)");
+                return Err(cannot(status(3, 4), &why));
+            }
+            parameters = format!(" SIZE={size}");
+        }
+        let plain = letter.from.as_str().is_ascii() && letter.to.as_str().is_ascii();
+        if plain && letter.message.is_ascii() {
+            return Ok(parameters);
+        }
+        let utf8 = !plain || !header(letter.message).is_ascii();
+        if utf8 && !self.offers.utf8 {
+            let why = "the server takes no address with such letters before the @ (SMTPUTF8)";
+            return Err(cannot(status(6, 7), why));
+        }
+        if !letter.message.is_ascii() && !self.offers.eight_bit && !utf8 {
+            return Err(cannot(
+                status(6, 3),
+                "the server takes no 8-bit content (8BITMIME)",
+            ));
+        }
+        if utf8 {
+            parameters.push_str(" SMTPUTF8");
+        }
+        // RFC 6531 3.1: whoever offers SMTPUTF8 offers 8BITMIME.
+        parameters.push_str(" BODY=8BITMIME");
+        Ok(parameters)
     }
 
     async fn content<F>(
@@ -221,11 +241,11 @@ impl Session {
         F: AsyncFnOnce() -> bool,
     {
         let body = transparent(message);
-        let put_off = |error: io::Error| SendError::Deferred {
-            phase: Phase::Data,
-            detail: words(&error),
-        };
-        self.line.write_bytes(&body, limits.data).await.map_err(put_off)?;
+        let put_off = |error: io::Error| broke(Phase::Data, &error);
+        self.line
+            .write_bytes(&body, limits.block)
+            .await
+            .map_err(put_off)?;
         let may_go = match before_dot.take() {
             Some(ask) => ask().await,
             None => false,
@@ -233,9 +253,16 @@ impl Session {
         if !may_go {
             return Err(SendError::HeldBack);
         }
+        if let Some(early) = self.line.early().await {
+            // It hung up, or spoke, before it had the dot: the letter was not taken.
+            return Err(match early {
+                Ok(reply) => not_taken(Phase::Data, &reply),
+                Err(error) => broke(Phase::Data, &error),
+            });
+        }
         let unanswered = |error: &io::Error| SendError::Unanswered { detail: words(error) };
         self.line
-            .write(".\r\n", limits.data)
+            .write(".\r\n", limits.block)
             .await
             .map_err(|error| unanswered(&error))?;
         let reply = self
@@ -250,15 +277,7 @@ impl Session {
                 text: reply.words(),
             });
         }
-        let error = if reply.is_permanent() {
-            SendError::Refused {
-                phase: Phase::Dot,
-                reply: reply.text(),
-                policy: reply.is_policy(),
-            }
-        } else {
-            deferred_or_closing(Phase::Dot, &reply)
-        };
+        let error = not_taken(Phase::Dot, &reply);
         // The transaction is over with any reply to the dot.
         self.clean = !self.line.broken;
         Err(error)
@@ -289,7 +308,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The reply to `MAIL`: whatever is wrong there is about us and the server, not about a reader.
+/// The reply to `MAIL`: whatever is wrong there is about us and the server, not about a reader; but for a
+/// letter that is too big.
 fn judge_mail(step: Step) -> Result<(), SendError> {
     let fault = |detail| SendError::Server {
         phase: Phase::MailFrom,
@@ -297,6 +317,7 @@ fn judge_mail(step: Step) -> Result<(), SendError> {
     };
     match step {
         Ok(reply) if reply.is_positive() => Ok(()),
+        Ok(reply) if reply.code == 552 => Err(not_taken(Phase::MailFrom, &reply)),
         Ok(reply) => Err(fault(reply.text())),
         Err(error) => Err(fault(words(&error))),
     }
@@ -306,26 +327,44 @@ fn judge_mail(step: Step) -> Result<(), SendError> {
 fn judge(step: Step, phase: Phase) -> Result<(), SendError> {
     match step {
         Ok(reply) if reply.is_positive() => Ok(()),
-        Ok(reply) if reply.is_permanent() => Err(SendError::Refused {
-            phase,
-            reply: reply.text(),
-            policy: reply.is_policy(),
-        }),
-        Ok(reply) => Err(deferred_or_closing(phase, &reply)),
-        Err(error) => Err(SendError::Deferred {
-            phase,
-            detail: words(&error),
-        }),
+        Ok(reply) => Err(not_taken(phase, &reply)),
+        Err(error) => Err(broke(phase, &error)),
     }
 }
 
-fn deferred_or_closing(phase: Phase, reply: &Reply) -> SendError {
-    let detail = reply.text();
-    if reply.is_closing() {
-        SendError::Server { phase, detail }
-    } else {
-        SendError::Deferred { phase, detail }
+fn not_taken(phase: Phase, reply: &Reply) -> SendError {
+    let (code, status, text) = (reply.code, reply.status(), reply.text());
+    // 421: it is going away. 500, 502, 503: it does not follow the dialogue, whatever the letter says.
+    if reply.is_closing() || matches!(code, 500 | 502 | 503) {
+        return SendError::Server { phase, detail: text };
     }
+    if reply.is_permanent() {
+        return SendError::Refused {
+            phase,
+            code,
+            status,
+            reply: text,
+        };
+    }
+    SendError::Deferred {
+        phase,
+        code,
+        detail: text,
+    }
+}
+
+fn broke(phase: Phase, error: &io::Error) -> SendError {
+    SendError::Deferred {
+        phase,
+        code: 0,
+        detail: words(error),
+    }
+}
+
+/// The header of a message.
+fn header(message: &[u8]) -> &[u8] {
+    let end = message.windows(4).position(|end| end == b"\r\n\r\n");
+    &message[..end.unwrap_or(message.len())]
 }
 
 /// The address of our end as `EHLO` wants it (RFC 5321 4.1.3).

@@ -18,6 +18,8 @@ pub struct SmtpSpec {
     pub tls: TlsMode,
     /// Who logs in, if anybody.
     pub credentials: Option<(String, SecretString)>,
+    /// How (`?auth=`).
+    pub auth: AuthMethod,
     /// The name said in `EHLO` (`?hello=`); without it the address of our end.
     pub hello: Option<String>,
     /// How long each step may take.
@@ -37,32 +39,90 @@ pub enum TlsMode {
     None,
 }
 
-/// How long the server may take, by step. The defaults follow RFC 5321 4.5.3.2 where a short wait
-/// would make twins (after the final dot), and are shorter where it only costs an attempt.
+/// How to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// PLAIN if it is offered, else LOGIN. The default.
+    Any,
+    /// PLAIN, whatever is offered.
+    Plain,
+    /// LOGIN, whatever is offered.
+    Login,
+    /// A token in place of the password: Google's and Microsoft's XOAUTH2. The token comes from a file, or
+    /// stands in the URL as the password.
+    XOAuth2,
+}
+
+/// How long the server may take, by step. The defaults are those of RFC 5321 4.5.3.2, but for the steps
+/// before the first letter: there the next server can be asked instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// To look up the name and connect: 10 s.
     pub connect: Duration,
-    /// For the greeting: 30 s.
+    /// For the greeting: 1 min.
     pub greeting: Duration,
-    /// For each command up to `RCPT`: 60 s.
+    /// For `EHLO`, TLS and each step of `AUTH`: 1 min.
+    pub hello: Duration,
+    /// For `MAIL`, `RCPT` and `RSET`: 5 min.
     pub command: Duration,
-    /// For `DATA` and for taking the content: 120 s each.
+    /// For the answer to `DATA`: 2 min.
     pub data: Duration,
+    /// For taking each block of the content: 3 min.
+    pub block: Duration,
     /// For the answer to the final dot: 10 min. A shorter wait sends letters twice (RFC 1047).
     pub dot: Duration,
+}
+
+impl Timeouts {
+    /// The same for every step, for tests.
+    pub fn each(step: Duration) -> Self {
+        Self {
+            connect: step,
+            greeting: step,
+            hello: step,
+            command: step,
+            data: step,
+            block: step,
+            dot: step,
+        }
+    }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
-            greeting: Duration::from_secs(30),
-            command: Duration::from_mins(1),
+            greeting: Duration::from_mins(1),
+            hello: Duration::from_mins(1),
+            command: Duration::from_mins(5),
             data: Duration::from_mins(2),
+            block: Duration::from_mins(3),
             dot: Duration::from_mins(10),
         }
     }
+}
+
+impl SmtpSpec {
+    /// Reads one URL, or several with a comma between them: the servers in the order in which they are
+    /// tried. Only a comma before another `smtp://` or `smtps://` counts, so that a password may hold one.
+    pub fn parse_all(urls: &str) -> Result<Vec<Self>, TransportError> {
+        split_urls(urls).into_iter().map(str::parse).collect()
+    }
+}
+
+/// Cuts at the commas that another URL follows.
+pub fn split_urls(urls: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for (at, _) in urls.match_indices(',') {
+        let next = urls[at + 1..].trim_start();
+        if next.starts_with("smtp://") || next.starts_with("smtps://") {
+            parts.push(urls[start..at].trim());
+            start = at + 1;
+        }
+    }
+    parts.push(urls[start..].trim());
+    parts
 }
 
 impl FromStr for SmtpSpec {
@@ -85,7 +145,8 @@ impl FromStr for SmtpSpec {
             Some((login, server)) => (Some(login), server),
             None => (None, rest),
         };
-        let credentials = login.map(credentials).transpose()?;
+        let oauth = query.split('&').any(|pair| pair == "auth=xoauth2");
+        let credentials = login.map(|login| credentials(login, oauth)).transpose()?;
         let (host, port) = host_and_port(server)?;
         let mut spec = Self {
             host,
@@ -96,6 +157,7 @@ impl FromStr for SmtpSpec {
                 TlsMode::Required
             },
             credentials,
+            auth: AuthMethod::Any,
             hello: None,
             timeouts: Timeouts::default(),
         };
@@ -111,17 +173,29 @@ impl FromStr for SmtpSpec {
                 ("tls", _) => return Err(wrong("tls is required, opportunistic or none")),
                 ("hello", name) if is_host(name) => spec.hello = Some(name.to_owned()),
                 ("hello", _) => return Err(wrong("hello is a host name")),
-                _ => return Err(wrong("only tls= and hello= may follow the ?")),
+                ("auth", "plain") => spec.auth = AuthMethod::Plain,
+                ("auth", "login") => spec.auth = AuthMethod::Login,
+                ("auth", "xoauth2") => spec.auth = AuthMethod::XOAuth2,
+                ("auth", _) => return Err(wrong("auth is plain, login or xoauth2")),
+                _ => return Err(wrong("only tls=, auth= and hello= may follow the ?")),
             }
+        }
+        if spec.auth != AuthMethod::Any && spec.credentials.is_none() {
+            return Err(wrong("auth= needs a user before the @"));
         }
         Ok(spec)
     }
 }
 
-fn credentials(login: &str) -> Result<(String, SecretString), TransportError> {
+/// User and password; with a token from a file the user alone will do.
+fn credentials(login: &str, oauth: bool) -> Result<(String, SecretString), TransportError> {
     let wrong =
         || TransportError::Spec("expected user:password before the @, special characters as %40".to_owned());
-    let (user, password) = login.split_once(':').ok_or_else(wrong)?;
+    let (user, password) = match login.split_once(':') {
+        Some(both) => both,
+        None if oauth => (login, ""),
+        None => return Err(wrong()),
+    };
     let user = percent_decoded(user).ok_or_else(wrong)?;
     let password = percent_decoded(password).ok_or_else(wrong)?;
     // NUL separates the two in AUTH PLAIN (RFC 4616).
@@ -197,6 +271,12 @@ mod tests {
         assert_eq!(spec.hello.as_deref(), Some("app.example"));
         assert!(!format!("{spec:?}").contains("p:ss"));
 
+        let spec: SmtpSpec = "smtp://me%40x.example@smtp.x.example?auth=xoauth2"
+            .parse()
+            .unwrap();
+        assert_eq!(spec.auth, AuthMethod::XOAuth2);
+        let both = SmtpSpec::parse_all("smtp://u:a,b@one, smtps://two").unwrap();
+        assert_eq!((both.len(), both[0].host.as_str(), both[1].port), (2, "one", 465));
         let spec: SmtpSpec = "smtps://mx".parse().unwrap();
         assert_eq!((spec.port, spec.tls), (465, TlsMode::Implicit));
         let spec: SmtpSpec = "smtp://[::1]:25?tls=none".parse().unwrap();
@@ -219,6 +299,9 @@ mod tests {
             "smtp://u:hunter2%0@mx",
             "smtp://u:hunter2%00@mx",
             "smtp://[::1",
+            "smtp://mx?auth=plain",
+            "smtp://u:hunter2@mx?auth=cram-md5",
+            "smtp://u@mx?auth=plain",
         ] {
             let error = bad.parse::<SmtpSpec>().unwrap_err().to_string();
             assert!(!error.contains("hunter2"), "{error}");
