@@ -55,8 +55,8 @@ impl Desk {
     pub fn new(app: &App) -> Self {
         Self {
             app: app.clone(),
-            broker: app.broker.queues(),
-            inside: app.broker.is_rabbitmq().then(|| Queues::new(&app.store)),
+            broker: app.broker().queues(),
+            inside: app.broker().is_rabbitmq().then(|| Queues::new(&app.store)),
         }
     }
 
@@ -86,7 +86,7 @@ impl Desk {
             let stored = inside.list().await?.into_iter();
             views.extend(stored.map(|status| QueueView::new("database", status)));
         }
-        for name in self.app.broker.topology().queues() {
+        for name in self.app.broker().topology().queues() {
             if !views.iter().any(|view| view.queue == name) {
                 let mut status = QueueStatus::default();
                 name.clone_into(&mut status.queue);

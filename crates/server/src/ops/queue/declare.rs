@@ -8,8 +8,8 @@ use crate::ops::words::count;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let app = context.app().await?;
-    let topology = app.broker.topology();
-    let drift = app.broker.declare(&topology).await?;
+    let topology = app.broker().topology();
+    let drift = app.broker().declare(&topology).await?;
     let (queues, exchanges) = (topology.queues().count(), topology.exchanges().count());
     let differences: Vec<Value> = drift
         .differences
@@ -19,13 +19,13 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         })
         .collect();
     let answer = json!({
-        "broker": if app.broker.is_rabbitmq() { "rabbitmq" } else { "embedded" },
+        "broker": if app.broker().is_rabbitmq() { "rabbitmq" } else { "embedded" },
         "queues": queues,
         "exchanges": exchanges,
         "drift": differences,
     });
     context.answer(&answer, || {
-        if !app.broker.is_rabbitmq() {
+        if !app.broker().is_rabbitmq() {
             return "The embedded broker makes queues as they are needed: there is nothing to declare."
                 .to_owned();
         }
