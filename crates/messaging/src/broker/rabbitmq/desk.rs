@@ -100,9 +100,8 @@ impl Desk {
         };
         for channel in channels.iter().filter(|channel| channel.status().connected()) {
             let asked = channel.basic_qos(1, BasicQosOptions::default());
-            if !matches!(tokio::time::timeout(HEARD, asked).await, Ok(Ok(()))) {
-                return;
-            }
+            // Closed meanwhile, it has been read as well.
+            let _ = tokio::time::timeout(HEARD, asked).await;
         }
     }
 

@@ -40,14 +40,16 @@ pub(super) struct Tag {
     /// The channel stays open for as long as something that came by it is in hand.
     _channel: Channel,
     _counted: Counted,
+    _in_hand: Option<Arc<()>>,
 }
 
 impl Tag {
-    pub(super) fn new(acker: Acker, channel: Channel, counted: Counted) -> Self {
+    pub(super) fn new(acker: Acker, channel: Channel, counted: Counted, in_hand: Option<Arc<()>>) -> Self {
         Self {
             acker,
             _channel: channel,
             _counted: counted,
+            _in_hand: in_hand,
         }
     }
 
@@ -71,10 +73,8 @@ impl Tag {
     }
 }
 
-enum Grip {
-    Held(Tag),
-    Settled,
-}
+/// Nothing: it was settled.
+type Grip = Option<Tag>;
 
 /// A message in hand. Its delivery may be replaced by a newer one of the same message.
 pub(super) struct Slot {
@@ -93,7 +93,7 @@ impl Slot {
 
     /// Whether it is still this process's.
     pub(super) fn alive(&self) -> bool {
-        !self.hands.gone.is_cancelled() && matches!(&*self.grip(), Grip::Held(tag) if tag.alive())
+        !self.hands.gone.is_cancelled() && self.grip().as_ref().is_some_and(Tag::alive)
     }
 
     /// Lets go of it, to settle it; nothing if the broker has taken it back, or it was settled.
@@ -101,28 +101,23 @@ impl Slot {
         if !self.alive() {
             return None;
         }
-        let mut grip = self.grip();
-        match std::mem::replace(&mut *grip, Grip::Settled) {
-            Grip::Held(tag) => Some(tag),
-            Grip::Settled => None,
-        }
+        self.grip().take()
     }
 
     /// Takes a newer delivery instead of a lost one; gives it back if there is no need of it.
     fn renew(&self, newer: Tag) -> Option<Tag> {
         let mut grip = self.grip();
-        match &*grip {
-            Grip::Held(tag) if !tag.alive() => {
-                *grip = Grip::Held(newer);
-                None
-            }
-            _ => Some(newer),
+        if grip.as_ref().is_some_and(|tag| !tag.alive()) {
+            *grip = Some(newer);
+            None
+        } else {
+            Some(newer)
         }
     }
 
     /// What is to become of the message when the broker delivers it again.
     pub(super) fn remember(&self, verdict: Verdict) {
-        *self.grip() = Grip::Settled;
+        *self.grip() = None;
         self.hands.remember(self.which, Fate::Decided(verdict));
     }
 }
@@ -130,7 +125,7 @@ impl Slot {
 /// What was taken back and never begun.
 impl Drop for Slot {
     fn drop(&mut self) {
-        let lost = matches!(&*self.grip(), Grip::Held(tag) if !tag.alive());
+        let lost = self.grip().as_ref().is_some_and(|tag| !tag.alive());
         if lost {
             self.hands.remember(self.which, Fate::Innocent);
         }
@@ -146,7 +141,7 @@ pub(super) enum Fate {
     Decided(Verdict),
 }
 
-/// What to do with a message that is delivered again.
+/// What to do with a message that may have been here before.
 pub(super) enum Again {
     /// Nothing: whoever has it in hand goes on with the new delivery.
     Renewed,
@@ -194,7 +189,7 @@ impl Hands {
             id: which.id,
             which,
             original,
-            grip: Mutex::new(Grip::Held(tag)),
+            grip: Mutex::new(Some(tag)),
             lost,
             hands: Arc::clone(self),
         });
@@ -206,7 +201,7 @@ impl Hands {
         slot
     }
 
-    /// A message that the broker says it has delivered before.
+    /// A message that may have been here before.
     pub(super) fn again(&self, which: Which, tag: Tag) -> Again {
         // Upgraded outside the lock: should it be the last, its end locks as well.
         let held = self.inner().held.get(&which).and_then(Weak::upgrade);
@@ -240,7 +235,7 @@ impl Hands {
     pub(super) fn close(&self) {
         let held: Vec<_> = self.inner().held.drain().map(|(_, slot)| slot).collect();
         for slot in held.iter().filter_map(Weak::upgrade) {
-            *slot.grip() = Grip::Settled;
+            *slot.grip() = None;
         }
     }
 

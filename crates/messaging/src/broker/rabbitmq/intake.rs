@@ -36,6 +36,8 @@ pub(super) struct Incoming {
     pub(super) channel: Channel,
     /// Cancelled when its channel is gone.
     pub(super) lost: CancellationToken,
+    /// Lives as long as it is in hand.
+    pub(super) in_hand: Option<Arc<()>>,
     /// Its place among those in hand, where the broker does not count them.
     pub(super) places: Vec<OwnedSemaphorePermit>,
 }
@@ -79,6 +81,7 @@ impl Intake {
             lane,
             channel,
             lost,
+            in_hand,
             places,
         } = incoming;
         let redelivered = delivery.redelivered;
@@ -87,18 +90,13 @@ impl Intake {
             id: received.id,
             copies: copy::number(&delivery.properties, copy::COPIES).unwrap_or(0),
         };
-        let mut tag = Tag::new(delivery.acker, channel, self.desk.counted());
-        let mut fate = None;
-        if redelivered {
-            match self.desk.hands.again(which, tag) {
-                Again::Renewed => return None,
-                Again::Known(same, known) => {
-                    tag = same;
-                    fate = Some(known);
-                }
-                Again::Stranger(same) => tag = same,
-            }
-        }
+        let tag = Tag::new(delivery.acker, channel, self.desk.counted(), in_hand);
+        // Asked of every one: a broker that was killed gives messages out again and calls them new.
+        let (tag, fate) = match self.desk.hands.again(which, tag) {
+            Again::Renewed => return None,
+            Again::Known(tag, fate) => (tag, Some(fate)),
+            Again::Stranger(tag) => (tag, None),
+        };
         let original = Arc::new(Original {
             properties: delivery.properties,
             body: delivery.data,

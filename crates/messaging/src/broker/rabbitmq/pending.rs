@@ -101,6 +101,7 @@ impl Fetch {
             lane,
             channel: channel.clone(),
             lost: lost.clone(),
+            in_hand: None,
             places,
         });
         Ok(true)

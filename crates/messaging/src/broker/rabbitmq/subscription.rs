@@ -18,6 +18,8 @@ use crate::Error;
 
 /// What RabbitMQ allows for quorum queues.
 const MOST: usize = 2000;
+/// How often a channel is looked at that takes nothing more.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long the rest of what was on its way is waited for at the end.
 const REST: Duration = Duration::from_secs(2);
 
@@ -31,28 +33,32 @@ pub(super) async fn run(
     while !desk.stop.is_cancelled() {
         // Not to be cut off: lapin keeps a subscription alive that nobody waited for.
         let subscribing = tokio::spawn(subscribe(Arc::clone(&desk), lane, prefetch));
-        let subscribed = subscribing.await.unwrap_or(Err(Error::Closed));
-        let ended = match subscribed {
-            Ok(subscription) => {
-                let (delivered, why) = subscription.take(&desk, lane, &incoming).await;
-                if delivered {
+        let why = match subscribing.await.unwrap_or(Err(Error::Closed)) {
+            Ok(subscription) => match subscription.take(&desk, lane, &incoming).await {
+                Ended::Stopped => return,
+                Ended::Quiet => {
                     failures = 0;
+                    continue;
                 }
-                why
-            }
+                Ended::Broken { delivered, why } => {
+                    if delivered {
+                        failures = 0;
+                    }
+                    why
+                }
+            },
             Err(Error::Closed) => return,
-            Err(error) => Some(error),
+            Err(error) => error.to_string(),
         };
         if desk.stop.is_cancelled() {
             return;
         }
-        failures = failures.saturating_add(1);
-        let error = ended.map_or_else(|| "the broker cancelled it".to_owned(), |error| error.to_string());
-        tracing::warn!(queue = %desk.queue(), ?lane, error, failures, "a subscription ended, subscribing again");
+        tracing::warn!(queue = %desk.queue(), ?lane, why, failures, "a subscription ended, subscribing again");
         tokio::select! {
             () = desk.stop.cancelled() => return,
-            () = tokio::time::sleep(desk.pause(failures - 1)) => {}
+            () = tokio::time::sleep(desk.pause(failures)) => {}
         }
+        failures = failures.saturating_add(1);
     }
 }
 
@@ -68,6 +74,8 @@ struct Subscription {
     channel: Channel,
     consumer: Consumer,
     lost: CancellationToken,
+    /// Cloned for each message in hand that came by this.
+    in_hand: Arc<()>,
 }
 
 async fn subscribe(desk: Arc<Desk>, lane: Lane, prefetch: usize) -> Result<Subscription, Error> {
@@ -99,23 +107,39 @@ async fn subscribe(desk: Arc<Desk>, lane: Lane, prefetch: usize) -> Result<Subsc
         channel,
         consumer,
         lost: desk.gone.child_token(),
+        in_hand: Arc::default(),
     })
 }
 
+/// Why nothing more comes by a subscription.
+enum Ended {
+    /// We are stopping.
+    Stopped,
+    /// Nothing came for a while, which is a good moment to renew it.
+    Quiet,
+    /// It broke, after some deliveries or none.
+    Broken { delivered: bool, why: String },
+}
+
 impl Subscription {
-    /// Takes deliveries until it ends; whether there were any, and why it ended (nothing: it was cancelled).
-    async fn take(
-        mut self,
-        desk: &Desk,
-        lane: Lane,
-        incoming: &mpsc::UnboundedSender<Incoming>,
-    ) -> (bool, Option<Error>) {
+    /// Takes deliveries until it ends, and lets no subscription grow old in silence: RabbitMQ 3.10 does not always
+    /// tell the consumer of a quorum queue that was deleted and made again at once, and keeps what comes for it
+    /// in a hand that is not there. Only the end of the channel frees that.
+    async fn take(mut self, desk: &Desk, lane: Lane, incoming: &mpsc::UnboundedSender<Incoming>) -> Ended {
         let mut delivered = false;
+        let quiet = desk.rabbit.link.settings().heartbeat;
         loop {
             let next = tokio::select! {
                 biased;
-                () = desk.stop.cancelled() => break,
+                () = desk.stop.cancelled() => {
+                    self.end(desk, lane, incoming).await;
+                    return Ended::Stopped;
+                }
                 next = self.consumer.next() => next,
+                () = tokio::time::sleep(quiet) => {
+                    self.end(desk, lane, incoming).await;
+                    return Ended::Quiet;
+                }
             };
             match next {
                 Some(Ok(delivery)) => {
@@ -124,19 +148,17 @@ impl Subscription {
                 }
                 Some(Err(error)) => {
                     self.lost.cancel();
-                    return (delivered, Some(super::refusal::classify(error)));
+                    let why = super::refusal::classify(error).to_string();
+                    return Ended::Broken { delivered, why };
                 }
                 None => {
                     // The queue was deleted, say. The channel lives, and so does what came by it.
-                    if !self.channel.status().connected() {
-                        self.lost.cancel();
-                    }
-                    return (delivered, None);
+                    let why = "the broker cancelled it".to_owned();
+                    self.retire(desk);
+                    return Ended::Broken { delivered, why };
                 }
             }
         }
-        self.end(desk, lane, incoming).await;
-        (delivered, None)
     }
 
     fn incoming(&self, lane: Lane, delivery: lapin::message::Delivery) -> Incoming {
@@ -145,11 +167,12 @@ impl Subscription {
             lane,
             channel: self.channel.clone(),
             lost: self.lost.clone(),
+            in_hand: Some(Arc::clone(&self.in_hand)),
             places: Vec::new(),
         }
     }
 
-    /// Takes no more, and hands over what is on its way, so that it can be given back.
+    /// Takes no more, and hands over what is on its way.
     async fn end(mut self, desk: &Desk, lane: Lane, incoming: &mpsc::UnboundedSender<Incoming>) {
         let cancel = self
             .channel
@@ -167,20 +190,30 @@ impl Subscription {
             let Some(Ok(delivery)) = next else { break };
             let _ = incoming.send(self.incoming(lane, delivery));
         }
-        watch_until_gone(self.channel, self.lost, desk.gone.clone());
+        self.retire(desk);
     }
-}
 
-/// What is in hand is finished after the subscription has ended: somebody has to notice should the channel
-/// go meanwhile.
-fn watch_until_gone(channel: Channel, lost: CancellationToken, gone: CancellationToken) {
-    tokio::spawn(async move {
-        while channel.status().connected() {
-            tokio::select! {
-                () = gone.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_millis(200)) => {}
+    /// Closes the channel once nothing is in hand that came by it, and tells those at work should it go before.
+    fn retire(self, desk: &Desk) {
+        let Self {
+            channel,
+            lost,
+            in_hand,
+            ..
+        } = self;
+        let gone = desk.gone.clone();
+        tokio::spawn(async move {
+            while channel.status().connected() {
+                if Arc::strong_count(&in_hand) == 1 {
+                    let _ = channel.close(200, "bye".into()).await;
+                    return;
+                }
+                tokio::select! {
+                    () = gone.cancelled() => return,
+                    () = tokio::time::sleep(LOOK) => {}
+                }
             }
-        }
-        lost.cancel();
-    });
+            lost.cancel();
+        });
+    }
 }
