@@ -15,6 +15,13 @@ everywhere!(
     a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_not,
 );
 
+/// Classic queues count no deliveries, quorum queues do: neither is asked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_on_a_classic_queue() {
+    let world = World::rabbitmq(true).await;
+    a_message_that_kills_its_process_is_put_aside_and_its_neighbours_are_not(world).await;
+}
+
 /// RabbitMQ has no leases: it delivers again when the connection is gone.
 mod in_a_database {
     use super::{
