@@ -5,24 +5,33 @@
 //! | prefix | does |
 //! |---|---|
 //! | `ok`, anything else | takes the letter |
-//! | `tmp`, `perm`, `policy` | 450, 550 5.1.1, 550 5.7.1 at `RCPT` |
+//! | `tmp`, `perm`, `policy`, `full` | 450, 550 5.1.1, 550 5.7.1, 552 5.2.2 at `RCPT` |
+//! | `grey` | 450 4.7.1 at `RCPT` until a minute ([`SmtpSink::greylist_for`]) after the first try |
 //! | `dtmp`, `dperm` | 451, 554 after the final dot |
 //! | `drop`, `hang`, `r421` | closes, says nothing, says 421 at `RCPT` |
+//! | `garbage`, `halfline` | says what is no reply, or half of one, at `RCPT` |
 //! | `dropindata` | closes in the middle of the content |
-//! | `dropafterdot`, `hangafterdot` | keeps the letter, but closes, or says nothing |
-//! | `slow` | takes the letter after 200 ms |
+//! | `dropafterdot`, `hangafterdot`, `garbageafterdot` | keeps the letter, but closes, says nothing, or what is no reply |
+//! | `r421afterdot` | says 421 after the final dot and does not keep the letter |
+//! | `slow`, `slowperm` | takes the letter, or refuses it with 554, after 200 ms |
 //!
 //! With `once` before it (`oncedropafterdot-7@...`) it does so the first time and is good from then on.
+//! What a whole server does is told by the setters of [`SmtpSink`].
 
-use std::collections::HashSet;
+mod talk;
+mod tls;
+
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use tls::SinkTls;
 
 /// A letter that the sink kept.
 #[derive(Debug, Clone)]
@@ -35,6 +44,8 @@ pub struct Received {
     pub to: String,
     /// The content, dots unstuffed.
     pub data: String,
+    /// What stood behind the sender's address in `MAIL`.
+    pub parameters: String,
 }
 
 impl Received {
@@ -58,11 +69,49 @@ struct Shared {
     received: Mutex<Vec<Received>>,
     // Recipients whose `once` is used up.
     done: Mutex<HashSet<String>>,
-    login: Mutex<Option<(u16, String)>>,
-    mail_reply: Mutex<Option<String>>,
+    // When a greylisted recipient was tried first.
+    grey: Mutex<HashMap<String, Instant>>,
+    logins: Mutex<Vec<String>>,
     dialogues: Mutex<usize>,
-    pipelining: Mutex<bool>,
-    careless: Mutex<bool>,
+    open: Mutex<Open>,
+    ways: Mutex<Ways>,
+    tls: Option<tls::Acceptor>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    now: usize,
+    most: usize,
+}
+
+/// How the server does what it does, whoever the recipient.
+#[derive(Debug, Clone)]
+struct Ways {
+    greeting: Option<String>,
+    login: Option<(u16, String)>,
+    mail_reply: Option<String>,
+    offers: Vec<String>,
+    careless: bool,
+    slow: Duration,
+    grey: Duration,
+    letters: usize,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self {
+            greeting: None,
+            login: None,
+            mail_reply: None,
+            offers: ["PIPELINING", "AUTH PLAIN LOGIN XOAUTH2", "8BITMIME"]
+                .map(str::to_owned)
+                .to_vec(),
+            careless: false,
+            slow: Duration::ZERO,
+            grey: Duration::from_mins(1),
+            letters: usize::MAX,
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -72,10 +121,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl SmtpSink {
     /// Listens on a free port of 127.0.0.1. Call it within a tokio runtime.
     pub fn start() -> io::Result<Self> {
+        Self::listen(None)
+    }
+
+    /// The same with a certificate, from the first byte on or by `STARTTLS`.
+    pub fn start_with_tls(tls: &SinkTls) -> io::Result<Self> {
+        Self::listen(Some(tls::Acceptor::new(tls)?))
+    }
+
+    fn listen(tls: Option<tls::Acceptor>) -> io::Result<Self> {
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            pipelining: Mutex::new(true),
+            tls,
             ..Shared::default()
         });
         let (up, watch) = watch::channel(true);
@@ -88,7 +146,7 @@ impl SmtpSink {
         })
     }
 
-    /// What `mail.transport` says to send here.
+    /// What `mail.transport` says to send here without TLS.
     pub fn url(&self) -> String {
         format!("smtp://{}?tls=none", self.address)
     }
@@ -113,24 +171,64 @@ impl SmtpSink {
         *lock(&self.shared.dialogues)
     }
 
+    /// Connections at the same time, at most so far.
+    pub fn most_at_once(&self) -> usize {
+        lock(&self.shared.open).most
+    }
+
+    /// What stood behind `AUTH`, of every login: the mechanism and what was sent with it.
+    pub fn logins(&self) -> Vec<String> {
+        lock(&self.shared.logins).clone()
+    }
+
+    /// Greets with this line, such as `554 5.7.1 no`, and closes; `None` greets and goes on.
+    pub fn answer_greeting(&self, line: Option<&str>) {
+        lock(&self.shared.ways).greeting = line.map(str::to_owned);
+    }
+
     /// Answers every `AUTH` with this code and text; none takes any password.
     pub fn answer_auth(&self, code: u16, text: &str) {
-        *lock(&self.shared.login) = Some((code, text.to_owned()));
+        lock(&self.shared.ways).login = Some((code, text.to_owned()));
     }
 
     /// Answers every `MAIL` with this line; `None` takes it.
     pub fn answer_mail(&self, line: Option<&str>) {
-        *lock(&self.shared.mail_reply) = line.map(str::to_owned);
+        lock(&self.shared.ways).mail_reply = line.map(str::to_owned);
+    }
+
+    /// What `EHLO` offers, one word (with its parameters) each; `PIPELINING`, `AUTH PLAIN LOGIN XOAUTH2` and
+    /// `8BITMIME` unless changed.
+    pub fn offer(&self, offers: &[&str]) {
+        lock(&self.shared.ways).offers = offers.iter().map(|offer| (*offer).to_owned()).collect();
     }
 
     /// Whether PIPELINING is offered; it is unless turned off.
     pub fn offer_pipelining(&self, offer: bool) {
-        *lock(&self.shared.pipelining) = offer;
+        let offers = &mut lock(&self.shared.ways).offers;
+        offers.retain(|offer| offer != "PIPELINING");
+        if offer {
+            offers.insert(0, "PIPELINING".to_owned());
+        }
     }
 
     /// Takes `DATA` also when every recipient was refused, as RFC 2920 3.1 lets a server do.
     pub fn take_data_for_nobody(&self, take: bool) {
-        *lock(&self.shared.careless) = take;
+        lock(&self.shared.ways).careless = take;
+    }
+
+    /// Waits so long before every reply.
+    pub fn answer_slowly(&self, wait: Duration) {
+        lock(&self.shared.ways).slow = wait;
+    }
+
+    /// How long `grey` recipients are put off after their first try.
+    pub fn greylist_for(&self, time: Duration) {
+        lock(&self.shared.ways).grey = time;
+    }
+
+    /// Says 421 to the letter after so many on one connection, and closes.
+    pub fn letters_per_connection(&self, letters: usize) {
+        lock(&self.shared.ways).letters = letters;
     }
 
     /// Down: refuses connections and cuts the open ones. Up: listens again on the same port.
@@ -180,8 +278,9 @@ async fn run(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>, mu
                 let Ok((tcp, _)) = accepted else { continue };
                 let (shared, mut up) = (shared.clone(), switch.clone());
                 tokio::spawn(async move {
+                    let _counted = Counted::new(&shared);
                     tokio::select! {
-                        _ = talk(tcp, &shared) => {}
+                        _ = talk::serve(tcp, &shared) => {}
                         // Dropping the stream cuts the dialogue.
                         _ = up.wait_for(|up| !*up) => {}
                     }
@@ -191,192 +290,21 @@ async fn run(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>, mu
     }
 }
 
-/// What became of a recipient.
-enum Answer {
-    Taken,
-    Refused,
-    Gone,
-}
+/// Counts one open connection for as long as it lives.
+struct Counted<'a>(&'a Shared);
 
-struct Talk<'a> {
-    stream: BufReader<TcpStream>,
-    shared: &'a Shared,
-}
-
-async fn talk(tcp: TcpStream, shared: &Shared) -> io::Result<()> {
-    tcp.set_nodelay(true)?;
-    *lock(&shared.dialogues) += 1;
-    let mut talk = Talk {
-        stream: BufReader::new(tcp),
-        shared,
-    };
-    talk.say("220 sink ready").await?;
-    let (mut from, mut to) = (String::new(), String::new());
-    loop {
-        let Some(line) = read_line(&mut talk.stream).await? else {
-            return Ok(());
-        };
-        let verb = line
-            .split([' ', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_ascii_uppercase();
-        match verb.as_str() {
-            "EHLO" => talk.hello().await?,
-            "AUTH" => {
-                let answer = lock(&shared.login).clone();
-                let (code, text) = answer.unwrap_or((235, "2.7.0 in".to_owned()));
-                talk.say(&format!("{code} {text}")).await?;
-            }
-            "MAIL" => {
-                let refusal = lock(&shared.mail_reply).clone();
-                if refusal.is_none() {
-                    from = path(&line);
-                }
-                talk.say(refusal.as_deref().unwrap_or("250 2.1.0 ok")).await?;
-            }
-            "RCPT" => {
-                if from.is_empty() {
-                    talk.say("503 5.5.1 MAIL first").await?;
-                    continue;
-                }
-                let recipient = path(&line);
-                match talk.recipient(&recipient).await? {
-                    Answer::Taken => to = recipient,
-                    Answer::Refused => to.clear(),
-                    Answer::Gone => return Ok(()),
-                }
-            }
-            "DATA" if to.is_empty() && !*lock(&shared.careless) => {
-                talk.say("554 5.5.1 no valid recipients").await?;
-            }
-            "DATA" => {
-                if !talk.content(&from, &to).await? {
-                    return Ok(());
-                }
-                (from, to) = (String::new(), String::new());
-            }
-            "RSET" => {
-                (from, to) = (String::new(), String::new());
-                talk.say("250 2.0.0 ok").await?;
-            }
-            "QUIT" => return talk.say("221 2.0.0 bye").await,
-            _ => talk.say("502 5.5.1 what").await?,
-        }
+impl<'a> Counted<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        *lock(&shared.dialogues) += 1;
+        let mut open = lock(&shared.open);
+        open.now += 1;
+        open.most = open.most.max(open.now);
+        Self(shared)
     }
 }
 
-impl Talk<'_> {
-    async fn say(&mut self, line: &str) -> io::Result<()> {
-        self.stream.write_all(format!("{line}\r\n").as_bytes()).await?;
-        self.stream.flush().await
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.open).now -= 1;
     }
-
-    async fn hello(&mut self) -> io::Result<()> {
-        let pipelining = *lock(&self.shared.pipelining);
-        let lines = if pipelining {
-            "250-sink\r\n250-PIPELINING\r\n"
-        } else {
-            "250-sink\r\n"
-        };
-        self.say(&format!("{lines}250-AUTH PLAIN LOGIN\r\n250 8BITMIME"))
-            .await
-    }
-
-    fn is_done(&self, to: &str) -> bool {
-        to.starts_with("once") && lock(&self.shared.done).contains(to)
-    }
-
-    fn use_up(&self, to: &str) {
-        lock(&self.shared.done).insert(to.to_owned());
-    }
-
-    async fn recipient(&mut self, to: &str) -> io::Result<Answer> {
-        let does = if self.is_done(to) { "ok" } else { behaviour(to) };
-        let (reply, answer) = match does {
-            "tmp" => ("450 4.2.0 try later", Answer::Refused),
-            "perm" => ("550 5.1.1 nobody of that name", Answer::Refused),
-            "policy" => ("550 5.7.1 not from you", Answer::Refused),
-            "r421" => ("421 4.3.2 going away", Answer::Gone),
-            "drop" | "hang" => ("", Answer::Gone),
-            _ => return self.say("250 2.1.5 ok").await.map(|()| Answer::Taken),
-        };
-        self.use_up(to);
-        if does == "hang" {
-            std::future::pending::<()>().await;
-        }
-        if !reply.is_empty() {
-            self.say(reply).await?;
-        }
-        Ok(answer)
-    }
-
-    /// Takes the content; false ends the dialogue.
-    async fn content(&mut self, from: &str, to: &str) -> io::Result<bool> {
-        let does = if self.is_done(to) { "ok" } else { behaviour(to) };
-        self.say("354 go on").await?;
-        let mut data = String::new();
-        loop {
-            let Some(line) = read_line(&mut self.stream).await? else {
-                return Ok(false);
-            };
-            if does == "dropindata" {
-                self.use_up(to);
-                return Ok(false);
-            }
-            if line == "." {
-                break;
-            }
-            data.push_str(line.strip_prefix('.').unwrap_or(&line));
-            data.push_str("\r\n");
-        }
-        self.use_up(to);
-        match does {
-            "dtmp" => self.say("451 4.3.0 try later").await?,
-            "dperm" => self.say("554 5.6.0 not this").await?,
-            _ => {
-                let message_id = data
-                    .lines()
-                    .find_map(|l| l.strip_prefix("Message-ID: "))
-                    .unwrap_or_default();
-                let mail = Received {
-                    message_id: message_id.to_owned(),
-                    from: from.to_owned(),
-                    to: to.to_owned(),
-                    data,
-                };
-                lock(&self.shared.received).push(mail);
-                match does {
-                    "dropafterdot" => return Ok(false),
-                    "hangafterdot" => std::future::pending::<()>().await,
-                    "slow" => tokio::time::sleep(Duration::from_millis(200)).await,
-                    _ => {}
-                }
-                self.say("250 2.0.0 kept").await?;
-            }
-        }
-        Ok(true)
-    }
-}
-
-async fn read_line<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut BufReader<S>,
-) -> io::Result<Option<String>> {
-    let mut line = Vec::new();
-    if stream.read_until(b'\n', &mut line).await? == 0 {
-        return Ok(None);
-    }
-    let line = String::from_utf8_lossy(&line);
-    Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
-}
-
-/// What stands between the angle brackets.
-fn path(line: &str) -> String {
-    let inner = line.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
-    inner.map(|(path, _)| path.to_owned()).unwrap_or_default()
-}
-
-fn behaviour(to: &str) -> &str {
-    let to = to.strip_prefix("once").unwrap_or(to);
-    to.split(['@', '-', '+', '.']).next().unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! The SMTP session against a server that misbehaves on purpose.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod engine;
 mod tls;
 
 use std::time::Duration;
