@@ -8,8 +8,6 @@ pub struct BrokerHealth {
     pub connected: bool,
     /// Why the broker takes no messages at the moment (an alarm about memory or disk), if so.
     pub blocked: Option<String>,
-    /// The broker's version, once it was heard.
-    pub version: Option<String>,
     /// Why the last attempt to connect failed, while there is no connection. Holds no credentials.
     pub error: Option<String>,
 }

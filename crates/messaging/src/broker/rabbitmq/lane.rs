@@ -5,6 +5,7 @@
 //! that of another message. Several lanes side by side keep the broker busy while each waits for its batch.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,14 +86,8 @@ impl Lane {
         let (parcels, answers): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|item| (item.parcel, item.answer)).unzip();
         let outcomes = match self.ready(until).await {
-            Ok(()) => self.send(&parcels).await,
-            Err(error) => {
-                let error = Arc::new(error);
-                parcels
-                    .iter()
-                    .map(|_| Err(PublishError::NotSent(Arc::clone(&error))))
-                    .collect()
-            }
+            Ok(()) => self.send(parcels).await,
+            Err(error) => not_sent(parcels.len(), error),
         };
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             let _ = answer.send(outcome);
@@ -126,52 +121,46 @@ impl Lane {
         Ok(())
     }
 
-    async fn send(&mut self, parcels: &[Parcel]) -> Vec<Result<(), PublishError>> {
-        let mut outcomes: Vec<Option<Result<(), PublishError>>> = self.missing_exchanges(parcels).await;
+    async fn send(&mut self, parcels: Vec<Parcel>) -> Vec<Result<(), PublishError>> {
+        let missing = self.missing_exchanges(&parcels).await;
         let Some(open) = &self.open else {
-            let error = Arc::new(unreachable("the channel was closed"));
-            let not_sent = || Err(PublishError::NotSent(Arc::clone(&error)));
-            return outcomes
-                .into_iter()
-                .map(|outcome| outcome.unwrap_or_else(not_sent))
-                .collect();
+            return not_sent(parcels.len(), unreachable("the channel was closed"));
         };
-        let mut confirms: FuturesUnordered<_> = parcels
-            .iter()
-            .enumerate()
-            .filter(|(nth, _)| outcomes[*nth].is_none())
-            .map(|(nth, parcel)| confirm(&open.channel, nth, parcel))
-            .collect();
-        let deadline = Instant::now() + self.link.settings().confirm_timeout;
+        let mut outcomes = Vec::with_capacity(parcels.len());
+        let mut ids = Vec::with_capacity(parcels.len());
+        let mut confirms = FuturesUnordered::new();
+        for (nth, parcel) in parcels.into_iter().enumerate() {
+            ids.push(parcel.id);
+            if missing.contains(&parcel.exchange) {
+                let error = Error::NoExchange(parcel.exchange);
+                outcomes.push(Some(Err(PublishError::NotSent(Arc::new(error)))));
+            } else {
+                outcomes.push(None);
+                confirms.push(confirm(&open.channel, nth, parcel));
+            }
+        }
+        let mut deadline = pin!(tokio::time::sleep(self.link.settings().confirm_timeout));
         let mut returned = HashSet::new();
-        let mut late = false;
-        let mut confirmed: Vec<Option<Confirmed>> = parcels.iter().map(|_| None).collect();
-        loop {
-            match tokio::time::timeout_at(deadline, confirms.next()).await {
-                Ok(Some((nth, how, back))) => {
-                    confirmed[nth] = Some(how);
-                    returned.extend(back);
-                }
-                Ok(None) => break,
-                Err(_) => {
-                    late = true;
-                    break;
-                }
+        let mut confirmed: Vec<Option<Confirmed>> = ids.iter().map(|_| None).collect();
+        let late = loop {
+            tokio::select! {
+                biased;
+                next = confirms.next() => match next {
+                    Some((nth, how, back)) => {
+                        confirmed[nth] = Some(how);
+                        returned.extend(back);
+                    }
+                    None => break false,
+                },
+                () = &mut deadline => break true,
             }
-        }
+        };
         drop(confirms);
-        for ((parcel, how), outcome) in parcels.iter().zip(confirmed).zip(&mut outcomes) {
-            if outcome.is_none() {
-                *outcome = Some(judge(parcel, how, &returned));
-            }
-        }
         if late {
             self.give_up();
         }
-        let lost = Arc::new(unreachable("the confirm did not come in time"));
-        outcomes
-            .into_iter()
-            .map(|outcome| outcome.unwrap_or_else(|| Err(PublishError::Unknown(Arc::clone(&lost)))))
+        let each = ids.into_iter().zip(confirmed).zip(outcomes);
+        each.map(|((id, how), outcome)| outcome.unwrap_or_else(|| judge(id, how, &returned)))
             .collect()
     }
 
@@ -185,8 +174,8 @@ impl Lane {
         }
     }
 
-    /// What can't be sent because its exchange is not there, and `None` for the rest.
-    async fn missing_exchanges(&mut self, parcels: &[Parcel]) -> Vec<Option<Result<(), PublishError>>> {
+    /// The exchanges of these that are not there.
+    async fn missing_exchanges(&mut self, parcels: &[Parcel]) -> HashSet<String> {
         let mut missing = HashSet::new();
         for parcel in parcels {
             if let Some(open) = &mut self.open
@@ -206,21 +195,21 @@ impl Lane {
                 }
             }
         }
-        parcels
-            .iter()
-            .map(|parcel| {
-                missing.contains(&parcel.exchange).then(|| {
-                    let error = Error::NoExchange(parcel.exchange.clone());
-                    Err(PublishError::NotSent(Arc::new(error)))
-                })
-            })
-            .collect()
+        missing
     }
+}
+
+/// The same for all of a batch.
+fn not_sent(messages: usize, error: Error) -> Vec<Result<(), PublishError>> {
+    let error = Arc::new(error);
+    (0..messages)
+        .map(|_| Err(PublishError::NotSent(Arc::clone(&error))))
+        .collect()
 }
 
 /// Publishes one message and waits for its confirm. The first poll puts it into the connection's buffer, in the
 /// order in which they are polled.
-async fn confirm(channel: &Channel, nth: usize, parcel: &Parcel) -> (usize, Confirmed, Option<Uuid>) {
+async fn confirm(channel: &Channel, nth: usize, parcel: Parcel) -> (usize, Confirmed, Option<Uuid>) {
     let (how, back) = match sent(channel, parcel).await {
         Ok(Confirmation::Ack(back)) => (Confirmed::Ack, back),
         Ok(Confirmation::Nack(back)) => (Confirmed::Nack, back),
@@ -235,7 +224,7 @@ async fn confirm(channel: &Channel, nth: usize, parcel: &Parcel) -> (usize, Conf
     (nth, how, back)
 }
 
-async fn sent(channel: &Channel, parcel: &Parcel) -> lapin::Result<Confirmation> {
+async fn sent(channel: &Channel, parcel: Parcel) -> lapin::Result<Confirmation> {
     let options = BasicPublishOptions {
         mandatory: parcel.mandatory,
         immediate: false,
@@ -245,14 +234,14 @@ async fn sent(channel: &Channel, parcel: &Parcel) -> lapin::Result<Confirmation>
         short(&parcel.key),
         options,
         &parcel.body,
-        parcel.properties.clone(),
+        parcel.properties,
     );
     published.await?.await
 }
 
-fn judge(parcel: &Parcel, how: Option<Confirmed>, returned: &HashSet<Uuid>) -> Result<(), PublishError> {
+fn judge(id: Uuid, how: Option<Confirmed>, returned: &HashSet<Uuid>) -> Result<(), PublishError> {
     match how {
-        Some(Confirmed::Ack) if returned.contains(&parcel.id) => Err(PublishError::Returned),
+        Some(Confirmed::Ack) if returned.contains(&id) => Err(PublishError::Returned),
         Some(Confirmed::Ack) => Ok(()),
         Some(Confirmed::Nack) => Err(PublishError::Nacked),
         Some(Confirmed::NotRequested) => Err(PublishError::NotRequested),

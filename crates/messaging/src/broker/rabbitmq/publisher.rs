@@ -84,21 +84,22 @@ impl Publisher {
 
     /// Puts it where the next free channel takes it.
     async fn hand_over(&self, parcel: Parcel) -> Result<Told, PublishError> {
-        let place = tokio::time::timeout(self.patience, self.items.reserve());
-        match place.await {
-            Ok(Ok(place)) => {
-                let (answer, told) = oneshot::channel();
-                let until = Instant::now() + self.patience;
-                place.send(Item {
-                    parcel,
-                    until,
-                    answer,
-                });
-                Ok(told)
-            }
-            Ok(Err(_)) => Err(Error::Closed.into()),
-            Err(_) => Err(unreachable("too many messages wait for it").into()),
-        }
+        let place = match self.items.try_reserve() {
+            Ok(place) => place,
+            Err(_) => match tokio::time::timeout(self.patience, self.items.reserve()).await {
+                Ok(Ok(place)) => place,
+                Ok(Err(_)) => return Err(Error::Closed.into()),
+                Err(_) => return Err(unreachable("too many messages wait for it").into()),
+            },
+        };
+        let (answer, told) = oneshot::channel();
+        let until = Instant::now() + self.patience;
+        place.send(Item {
+            parcel,
+            until,
+            answer,
+        });
+        Ok(told)
     }
 }
 
