@@ -8,6 +8,7 @@ mod once;
 mod publishing;
 mod rabbit;
 mod retries;
+mod straight;
 mod waking;
 mod working;
 mod world;

@@ -34,10 +34,12 @@ impl Embedded {
             };
             self.outbox.enqueue(envelope)
         });
+        let mut stands = None;
         for enqueued in join_all(copies).await {
-            enqueued.map_err(unsure)?;
+            let published = enqueued.map_err(unsure)?;
+            stands.get_or_insert(published.id());
         }
-        Ok(id)
+        Ok(stands.unwrap_or(id))
     }
 
     pub(crate) async fn publish_batch(
