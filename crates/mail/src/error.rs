@@ -67,7 +67,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The folder of templates could not be read.
-    #[error("templates cannot be read from {}", path.display())]
+    #[error("templates cannot be read from {}: {source}", path.display())]
     Folder {
         /// The file or folder in question.
         path: PathBuf,

@@ -11,6 +11,7 @@
 //! - [`Error`]: what can be wrong with a template
 //! - [`EmailAddress`], [`Sender`]: who it goes to and who it is from; [`Post`]: the message itself
 //! - [`Sealer`]: what waits is sealed; [`wire`]: mail as other programs write it
+//! - [`bounce`]: reports of letters that came back; [`verp`]: the addresses they come back to
 //!
 //! With `smtp`: `transport::smtp::Smtp`, a session with a mail server. With `queue`: `Mailer`, which
 //! takes letters in the caller's transaction, and its `Worker`, which sends them.
@@ -26,6 +27,7 @@
 //! ```
 
 pub mod address;
+pub mod bounce;
 mod config;
 #[cfg(feature = "smtp")]
 pub mod dkim;
@@ -43,6 +45,7 @@ pub mod secret;
 pub mod testing;
 #[cfg(any(feature = "smtp", feature = "queue"))]
 pub mod transport;
+pub mod verp;
 pub mod wire;
 pub mod words;
 #[cfg(feature = "queue")]
@@ -57,10 +60,10 @@ pub use letter::Letter;
 pub use post::{Attachment, Post, PostError};
 #[cfg(feature = "queue")]
 pub use queue::{
-    ACCOUNT_LETTERS, About, AccountIntent, AccountLetters, Delivery, DeliveryEvent, DeliveryWithTimeline,
-    EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter, MAIL_BULK_QUEUE, MAIL_QUEUE,
-    MAIL_REQUESTS_QUEUE, MailError, MailSwept, Mailer, MailerSettings, NoAccountLetters, Resolution,
-    Resolved, Suppression, Suppressor,
+    ACCOUNT_LETTERS, About, AccountIntent, AccountLetters, BounceClaim, BounceNoted, Declined, Delivery,
+    DeliveryEvent, DeliveryWithTimeline, EnqueueOptions, Enqueued, Idempotency, InboxFilter, ListFilter,
+    MAIL_BULK_QUEUE, MAIL_QUEUE, MAIL_REQUESTS_QUEUE, MailError, MailPause, MailSwept, Mailer,
+    MailerSettings, NoAccountLetters, Resolution, Resolved, Suppression, Suppressor, message_id,
 };
 pub use render::{Rendered, Templates};
 pub use seal::{SealError, Sealer};

@@ -47,6 +47,7 @@ struct Key {
     id: [u8; KEY_ID],
     cipher: XChaCha20Poly1305,
     addresses: [u8; 32],
+    bounces: [u8; 32],
 }
 
 /// Why something cannot be sealed or opened.
@@ -110,6 +111,18 @@ impl Sealer {
         self.keys.iter().map(|key| key.hash(address)).collect()
     }
 
+    /// What proves that a bounce address of this delivery was made here.
+    pub(crate) fn bounce_code(&self, delivery: Uuid) -> [u8; 32] {
+        self.keys[0].bounce(delivery).finalize().into_bytes().into()
+    }
+
+    /// Whether these are the first bytes of such a code, under the current key or one before it.
+    pub(crate) fn is_bounce_code(&self, delivery: Uuid, code: &[u8]) -> bool {
+        self.keys
+            .iter()
+            .any(|key| key.bounce(delivery).verify_truncated_left(code).is_ok())
+    }
+
     fn seal_with(&self, plain: &[u8], associated: impl Fn(&[u8]) -> Vec<u8>) -> Result<Vec<u8>, SealError> {
         let key = &self.keys[0];
         let mut nonce = [0; NONCE];
@@ -165,23 +178,35 @@ impl Key {
             #[expect(clippy::expect_used, reason = "32 bytes at most, far below HKDF's limit")]
             hkdf.expand(info, out).expect("a short output");
         };
-        let (mut id, mut sealing, mut addresses) = ([0; KEY_ID], [0; 32], [0; 32]);
+        let (mut id, mut sealing, mut addresses, mut bounces) = ([0; KEY_ID], [0; 32], [0; 32], [0; 32]);
         expand(b"key id v1", &mut id);
         expand(b"seal v1", &mut sealing);
         expand(b"addresses v1", &mut addresses);
+        expand(b"bounces v1", &mut bounces);
         Ok(Self {
             id,
             cipher: XChaCha20Poly1305::new(&sealing.into()),
             addresses,
+            bounces,
         })
     }
 
     fn hash(&self, address: &EmailAddress) -> [u8; 32] {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
-        let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(&self.addresses).expect("any length");
+        let mut mac = mac(&self.addresses);
         mac.update(address.canonical().as_bytes());
         mac.finalize().into_bytes().into()
     }
+
+    fn bounce(&self, delivery: Uuid) -> Hmac<Sha256> {
+        let mut mac = mac(&self.bounces);
+        mac.update(delivery.as_bytes());
+        mac
+    }
+}
+
+fn mac(key: &[u8; 32]) -> Hmac<Sha256> {
+    #[expect(clippy::expect_used, reason = "HMAC takes a key of any length")]
+    <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key).expect("any length")
 }
 
 impl Bound<'_> {

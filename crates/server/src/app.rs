@@ -168,7 +168,7 @@ impl App {
         let tokens = token_service(&config, &secret, &store)?;
         let from: Sender = config.mail.from.parse()?;
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
-        let mailer = mailer(&config, from, &site, &store, &sealer)?;
+        let mailer = mailer(&config, from, &store, &sealer)?;
         let limits = if config.limits_enabled {
             // A key of its own, so that what limits count by tells nothing about anything else.
             Limits::memory(tokens.tokens().keys().derive("gatepost limits"))
@@ -268,18 +268,24 @@ fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Resul
         .on_session_end(|tx, ended| events::session_ended(tx, ended)))
 }
 
-fn mailer(
-    config: &Config,
-    from: Sender,
-    site: &str,
-    store: &Store,
-    sealer: &Sealer,
-) -> Result<Mailer, BuildError> {
+/// What the letters of this installation look like; not checked.
+pub(crate) fn templates(config: &Config) -> Result<Templates, gatepost_mail::Error> {
     let templates = match &config.mail.templates_dir {
         Some(folder) => Templates::folder(folder)?,
         None => Templates::built_in()?,
     };
-    let templates = templates.with_site(Site::new(site).url(config.http.public_url.as_str()));
+    let name = config
+        .mail
+        .from
+        .parse::<Sender>()
+        .ok()
+        .and_then(|sender| sender.name);
+    let site = Site::new(name.unwrap_or_else(|| "Gatepost".to_owned()));
+    Ok(templates.with_site(site.url(config.http.public_url.as_str())))
+}
+
+fn mailer(config: &Config, from: Sender, store: &Store, sealer: &Sealer) -> Result<Mailer, BuildError> {
+    let templates = templates(config)?;
     // Every letter in every language, now rather than when it is to be sent.
     templates.check_all()?;
     let settings = MailerSettings {
@@ -287,6 +293,7 @@ fn mailer(
         default_locale: config.mail.locale.as_str().to_owned(),
         events: true,
         logo: mail_files::logo(config)?,
+        bounce_address: config.mail.bounce_address.clone(),
         ..MailerSettings::new(from)
     };
     Ok(Mailer::new(store, templates, sealer.clone(), settings))

@@ -16,7 +16,7 @@ pub struct AuditRow {
     pub actor: String,
     /// What: `user.activated`, `password.changed`, `token.created`...
     pub action: String,
-    /// To whom, if it was done to somebody: a user's id.
+    /// To whom, if it was done to somebody: a user's id, a delivery's.
     pub subject: Option<String>,
     /// What else is worth knowing.
     pub detail: Json<serde_json::Value>,

@@ -104,3 +104,21 @@ pub async fn count_cancellable(tx: &mut Tx<'_>, template: &str) -> Result<i64, E
     )?;
     Ok(count)
 }
+
+/// Lets letters that were put off by a pause go at once: those of a template, or all. What is put off for
+/// another reason keeps its hour.
+pub async fn hasten(tx: &mut Tx<'_>, template: Option<&str>) -> Result<u64, Error> {
+    let now = tx.now();
+    execute!(
+        tx,
+        "UPDATE {outbox} SET visible_at = $1
+         WHERE visible_at > $2 AND lease IS NULL AND handed_at IS NULL AND id IN (
+             SELECT id FROM {deliveries} WHERE ($3 = 1 OR template = $4) AND state IN ('waiting', 'deferred')
+                AND (next_attempt_at IS NULL OR next_attempt_at <= $5))",
+        now,
+        now,
+        i64::from(template.is_none()),
+        template.unwrap_or_default(),
+        now
+    )
+}

@@ -192,11 +192,10 @@ impl Mailer {
         message_id: Uuid,
         request: &MailRequest,
     ) -> Result<(), MailError> {
-        let (queue, priority) = place(request);
+        let queue = place(request).0;
         let now = tx.now();
         for (n, to) in request.recipients().enumerate() {
             let id = if n == 0 { message_id } else { new_id(now) };
-            let letter = sealed_letter(self.sealer(), message_id, to, request)?;
             let hash = self.sealer().address_hash(to);
             let new = NewDelivery {
                 id,
@@ -207,13 +206,9 @@ impl Mailer {
                 about: None,
                 recipient: Some(&to.masked()),
                 recipient_hash: Some(&hash),
-                expires_at: letter.expires_at,
+                expires_at: request.expires_at.map(Timestamp::from_micros),
             };
-            let envelope = Envelope::json(queue, KIND_LETTER, &letter)?
-                .id(id)
-                .priority(priority);
-            self.queue(tx, &new, with_expiry(envelope, letter.expires_at))
-                .await?;
+            self.queue_letter(tx, &new, to, request).await?;
         }
         Ok(())
     }
@@ -230,6 +225,22 @@ impl Mailer {
         }
         compose(self.templates(), request, self.settings())?;
         Ok(())
+    }
+
+    /// Seals a letter for one of its recipients and queues it.
+    pub(super) async fn queue_letter(
+        &self,
+        tx: &mut Tx<'_>,
+        new: &NewDelivery<'_>,
+        to: &EmailAddress,
+        request: &MailRequest,
+    ) -> Result<(), MailError> {
+        let letter = sealed_letter(self.sealer(), new.message_id, to, request)?;
+        let envelope = Envelope::json(new.queue, KIND_LETTER, &letter)?
+            .id(new.id)
+            .priority(place(request).1);
+        self.queue(tx, new, with_expiry(envelope, letter.expires_at))
+            .await
     }
 
     async fn queue(
@@ -250,7 +261,7 @@ impl Mailer {
 }
 
 /// Where a request waits, and how urgently.
-fn place(request: &MailRequest) -> (&'static str, Priority) {
+pub(super) fn place(request: &MailRequest) -> (&'static str, Priority) {
     let bulk = request
         .headers
         .iter()

@@ -34,6 +34,9 @@ pub enum MailError {
     /// The account letters' owner failed.
     #[error("an account letter could not be made: {0}")]
     Account(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A decision about a letter that cannot be carried out.
+    #[error(transparent)]
+    Declined(#[from] super::Declined),
     /// The queue.
     #[error(transparent)]
     Queue(#[from] gatepost_messaging::Error),

@@ -50,6 +50,15 @@ impl About {
             Self::Registration(id) => format!("registration:{id}"),
         }
     }
+
+    /// Reads what [`key`](Self::key) wrote.
+    pub(crate) fn from_key(key: &str) -> Option<Self> {
+        match key.split_once(':')? {
+            ("user", id) => Some(Self::User(id.to_owned())),
+            ("registration", id) => id.parse().ok().map(Self::Registration),
+            _ => None,
+        }
+    }
 }
 
 /// What became of an intent when its letter was to be sent.
@@ -93,6 +102,21 @@ pub trait AccountLetters: Send + Sync + 'static {
         intent: &'a AccountIntent,
         message_id: Uuid,
     ) -> BoxFuture<'a, Result<(), MailError>>;
+
+    /// The same letter asked for again now, by a person who saw that it did not arrive: about the same one,
+    /// with a new generation of links. `asked_at` is when it was first asked for. None if there is nothing to
+    /// tell any more; so by default.
+    fn renew<'a>(
+        &'a self,
+        tx: &'a mut Tx<'_>,
+        letter: &'a str,
+        about: &'a About,
+        locale: &'a str,
+        asked_at: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<AccountIntent>, MailError>> {
+        let _ = (tx, letter, about, locale, asked_at);
+        Box::pin(async { Ok(None) })
+    }
 }
 
 /// For programs without accounts: every intent is skipped.

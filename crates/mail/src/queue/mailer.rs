@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use gatepost_messaging::Outbox;
 use gatepost_storage::deliveries::{self, DeliveryFilter};
-use gatepost_storage::{Store, Timestamp, delivery_events, inbox, mail_keys, suppressions};
+use gatepost_storage::{
+    Store, Timestamp, delivery_decisions, delivery_events, inbox, mail_keys, suppressions,
+};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -128,6 +130,22 @@ impl Mailer {
                 .map(Into::into)
                 .collect(),
         }))
+    }
+
+    /// The newest letters to an address, and those about these (`user:ID`, `registration:ID`) whose address is
+    /// not known yet.
+    pub async fn letters_of(
+        &self,
+        address: &EmailAddress,
+        abouts: &[String],
+        limit_to: u32,
+    ) -> Result<Vec<Delivery>, MailError> {
+        let (hashes, abouts, limit) = (self.hashes(Some(address)), abouts.to_vec(), limit(limit_to));
+        let rows = self.store().read("list_letters_of", move |tx| {
+            let (hashes, abouts) = (hashes.clone(), abouts.clone());
+            Box::pin(async move { delivery_decisions::of_reader(tx, &hashes, &abouts, limit).await })
+        });
+        Ok(rows.await?.into_iter().map(Delivery::from).collect())
     }
 
     /// How many deliveries there are in each state.

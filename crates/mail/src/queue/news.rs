@@ -15,7 +15,6 @@ pub(crate) enum NewsKind {
     /// It ended in a state in which its reader has not, or may not have got it.
     Failed,
     /// It was taken, and came back.
-    #[allow(dead_code, reason = "for the bounces that are read back")]
     Bounced,
 }
 

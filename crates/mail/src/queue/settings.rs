@@ -49,6 +49,9 @@ pub struct MailerSettings {
     /// A picture that goes with every letter whose HTML refers to `cid:logo` (`mail.logo_file`); its own
     /// `cid` does not matter.
     pub logo: Option<Attachment>,
+    /// Where letters come back to (`mail.bounce_address`): each with a tag of its delivery behind a `+` in the
+    /// local part, which only this program can make. None: to their sender.
+    pub bounce_address: Option<EmailAddress>,
 }
 
 impl MailerSettings {
@@ -60,6 +63,7 @@ impl MailerSettings {
             default_locale: "en".to_owned(),
             events: false,
             logo: None,
+            bounce_address: None,
         }
     }
 

@@ -53,7 +53,7 @@ pub struct Delivery {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DeliveryEvent {
     /// `queued`, `sending`, `interrupted`, `deferred`, `server_fault`, `unanswered`, `held_back`,
-    /// `let_through` (to a suppressed address), `replayed`, `resent`, `copy_dropped`, `bounced`, `delayed`,
+    /// `let_through` (to a suppressed address), `replayed`, `resent`, `repeats`, `copy_dropped`, `bounced`, `delayed`,
     /// `complaint`, or the state it ended in.
     pub event: String,
     /// What the mail server said, or why.

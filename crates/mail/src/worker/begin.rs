@@ -11,6 +11,7 @@ use gatepost_storage::{Tx, deliveries_many, delivery_decisions, delivery_events,
 use uuid::Uuid;
 
 use super::LEASE;
+use super::brake::PAUSED;
 use super::clerk::Clerk;
 use super::start::{Asked, Facts, Job, MAX_OPEN_DOTS, MAX_OPEN_STARTS, Said, Start, busy};
 use crate::EmailAddress;
@@ -79,6 +80,12 @@ impl Clerk {
         row: &DeliveryRow,
     ) -> Result<Option<Start>, MailError> {
         let now = tx.now();
+        let late = row.expires_at.is_some_and(|at| at <= now);
+        let begins = matches!(row.state.as_str(), "waiting" | "deferred" | "sending");
+        if begins && !late && self.brake.holds(&row.template) {
+            let outcome = Outcome::Later("its template is paused".to_owned(), PAUSED);
+            return Ok(Some(Start::Settled(outcome)));
+        }
         match row.state.as_str() {
             "waiting" | "deferred" => {}
             "sending" => {
@@ -101,7 +108,7 @@ impl Clerk {
             // Sent, or ended for good: whatever comes after that is a copy.
             _ => return self.drop_copy(tx, asked, row).await.map(Some),
         }
-        if row.expires_at.is_some_and(|at| at <= now) {
+        if late {
             let late = "it was too late to send it";
             return Ok(Some(self.skip(tx, asked, row, "expired", late).await?));
         }
@@ -119,8 +126,11 @@ impl Clerk {
     /// A letter that has ended came again from the queue: a copy that was on its way meanwhile, or a message
     /// whose acknowledgement was lost. It starts nothing; what belongs among the dead letters goes there.
     async fn drop_copy(&self, tx: &mut Tx<'_>, asked: &Asked, row: &DeliveryRow) -> Result<Start, MailError> {
-        delivery_events::note(tx, row.id, "copy_dropped", None).await?;
-        self.health.count("duplicate");
+        // One that was taken back may have been in hand then: that is no copy.
+        if row.state != "cancelled" {
+            delivery_events::note(tx, row.id, "copy_dropped", None).await?;
+            self.health.count("duplicate");
+        }
         let outcome = if row.dead == 1 {
             let reply = row.reply.as_deref().unwrap_or_default();
             Outcome::Fail(format!("{}: {reply}", row.state))

@@ -8,6 +8,7 @@ use gatepost_storage::{Timestamp, deliveries_many};
 use uuid::Uuid;
 
 use super::LEASE;
+use super::brake::Brake;
 use super::health::WorkerHealth;
 use super::settle::Note;
 use super::start::{Asked, Start};
@@ -21,6 +22,7 @@ pub(super) struct Clerk {
     pub(super) mailer: Mailer,
     pub(super) accounts: Arc<dyn AccountLetters>,
     pub(super) health: WorkerHealth,
+    pub(super) brake: Brake,
 }
 
 /// The three steps that every letter takes, each with whoever takes it at the same moment.

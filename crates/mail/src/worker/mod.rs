@@ -5,6 +5,7 @@
 //! the ledger how far it had come.
 
 mod begin;
+mod brake;
 mod clerk;
 #[cfg(feature = "testing")]
 mod fault;
@@ -18,9 +19,10 @@ mod together;
 use std::sync::Arc;
 use std::time::Duration;
 
+use brake::Brake;
 use clerk::{Clerk, Steps};
-use futures_util::FutureExt;
-use futures_util::future::try_join_all;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Error as QueueError, Outcome};
 use gatepost_storage::{Timestamp, TxFuture, deliveries, delivery_decisions, delivery_events};
 use tokio_util::sync::CancellationToken;
@@ -75,6 +77,7 @@ impl Mailer {
                 mailer: self.clone(),
                 accounts: Arc::new(NoAccountLetters),
                 health,
+                brake: Brake::new(),
             },
             steps: Arc::new(Steps::new()),
             transport,
@@ -138,20 +141,62 @@ impl Worker {
     /// reads from the ledger what was cut off.
     pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), QueueError> {
         self.desk.patient = Some(stop.clone());
-        let desk = self.desk.clone();
+        let (desk, brake) = (self.desk.clone(), self.desk.clerk.brake.clone());
+        brake.look(&desk.clerk.mailer).await;
         let requests = desk.clerk.mailer.requests();
-        let queues = self
-            .queues()
-            .map(|queue| self.consumer(queue).run_until(stop.clone()).boxed());
-        let all = queues.chain([requests.run_until(stop.clone()).boxed()]);
-        let ended = try_join_all(all).await.map(|_| ());
+        let both = async { tokio::try_join!(self.consume(&brake, &stop), requests.run_until(stop.clone())) };
+        let ended = tokio::select! {
+            ended = both => ended.map(drop),
+            never = brake.watch(&desk.clerk.mailer) => match never {},
+        };
         desk.transport.close().await;
         ended
+    }
+
+    /// Takes messages but while all letters are paused; then what is in hand is finished, the rest given back.
+    async fn consume(&self, brake: &Brake, stop: &CancellationToken) -> Result<(), QueueError> {
+        let mut running: FuturesUnordered<BoxFuture<'_, Result<(), QueueError>>> = FuturesUnordered::new();
+        let mut turn: Option<CancellationToken> = None;
+        loop {
+            match (&turn, brake.holds_all()) {
+                (None, false) if !stop.is_cancelled() => {
+                    let token = stop.child_token();
+                    for queue in self.queues() {
+                        running.push(Box::pin(self.consumer(queue).run_until(token.clone())));
+                    }
+                    turn = Some(token);
+                }
+                (Some(taking), true) => {
+                    taking.cancel();
+                    turn = None;
+                }
+                _ => {}
+            }
+            if running.is_empty() && stop.is_cancelled() {
+                return Ok(());
+            }
+            tokio::select! {
+                Some(ended) = running.next() => {
+                    ended?;
+                    let taking = turn.as_ref().is_some_and(|taking| !taking.is_cancelled());
+                    if taking {
+                        // One that ends by itself is started again by whoever runs this.
+                        return Ok(());
+                    }
+                }
+                () = brake.until(turn.is_some()), if !stop.is_cancelled() => {}
+                () = stop.cancelled(), if running.is_empty() => {}
+            }
+        }
     }
 
     /// Sends what can be sent now and returns: for tests and tools. What is put off stays.
     pub async fn run_pending(self) -> Result<(), QueueError> {
         self.desk.clerk.mailer.requests().run_pending().await?;
+        self.desk.clerk.brake.look(&self.desk.clerk.mailer).await;
+        if self.desk.clerk.brake.holds_all() {
+            return Ok(());
+        }
         for queue in self.queues() {
             self.consumer(queue).run_pending().await?;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gatepost_messaging::{Ack, Outcome};
 use gatepost_storage::outbox::Held;
-use gatepost_storage::{Timestamp, deliveries};
+use gatepost_storage::{Timestamp, deliveries, fault};
 
 use super::settle::End;
 use super::start::Job;
@@ -96,9 +96,10 @@ impl Desk {
         content: Captured,
     ) -> Talked {
         let mut dot_noted = false;
+        let comes_back_to = self.clerk.mailer.envelope_sender(job.id, &from.address);
         let parcel = Parcel {
             id: job.id,
-            from: &from.address,
+            from: &comes_back_to,
             to: &job.to,
             message,
             content,
@@ -129,6 +130,9 @@ impl Desk {
                 None
             }
         };
+        if noted.is_some() {
+            fault::hit("mail.dot_noted");
+        }
         #[cfg(feature = "testing")]
         if noted.is_some() {
             self.reached(super::FaultPoint::DotNoted, id).await;

@@ -8,15 +8,16 @@ use gatepost_messaging::{Ack, Outcome};
 use gatepost_storage::deliveries_many::{self, Ended, Sent};
 use gatepost_storage::delivery_events::NewEvent;
 use gatepost_storage::outbox::Held;
-use gatepost_storage::{Timestamp, Tx, delivery_decisions, delivery_events};
+use gatepost_storage::{Timestamp, Tx, delivery_decisions, delivery_events, fault};
 use uuid::Uuid;
 
 use super::clerk::Clerk;
 use super::schedule::next_attempt;
 use super::start::{Job, MAX_OPEN_DOTS};
 use super::{Desk, later};
+use crate::EmailAddress;
 use crate::jitter::jittered;
-use crate::queue::{LetterNews, MailError, NewsKind};
+use crate::queue::{LetterNews, MailError, NewsKind, Suppressor};
 use crate::transport::{Accepted, Phase, SendError};
 
 /// After an unanswered dot the letter rests at least so long: if it was taken, its reader has it, and
@@ -37,8 +38,8 @@ const NOTE_SENT: u32 = 240;
 pub(super) enum End {
     /// Taken.
     Sent(Accepted),
-    /// Refused for good.
-    Refused(String),
+    /// Refused for good; `gone`: because there is no such mailbox.
+    Refused { why: String, gone: bool },
     /// The limits for its recipient's domain do not let it go yet.
     Limited { next: Timestamp },
     /// Cannot be rendered or built: nobody's but ours to mend.
@@ -72,12 +73,15 @@ impl Desk {
         };
         match outcome {
             Ok(accepted) => End::Sent(accepted),
-            Err(SendError::Refused { reply, status, .. }) => {
+            Err(SendError::Refused {
+                phase, reply, status, ..
+            }) => {
                 // A full mailbox is emptied now and then: two more tries, far apart.
                 if status.is_some_and(|status| status.is_mailbox_full()) && job.attempts < FULL_MAILBOX {
                     return put_off(reply, false, AFTER_FULL);
                 }
-                End::Refused(reply)
+                let gone = phase == Phase::RcptTo && status.is_some_and(|status| status.names_no_mailbox());
+                End::Refused { why: reply, gone }
             }
             Err(SendError::Deferred { detail, .. }) => put_off(detail, false, Duration::ZERO),
             Err(SendError::Unanswered { detail }) => {
@@ -108,6 +112,9 @@ impl Desk {
     /// Writes it down, in one transaction with what the queue is told.
     pub(super) async fn settle(&self, job: &Job, ack: &Ack, end: End, dot_noted: bool) -> Outcome {
         self.report(job, &end);
+        if matches!(end, End::Sent(_)) {
+            fault::hit("mail.accepted");
+        }
         #[cfg(feature = "testing")]
         if matches!(end, End::Sent(_)) {
             self.reached(super::FaultPoint::Accepted, job.id).await;
@@ -121,7 +128,8 @@ impl Desk {
             about: job.intent.as_ref().map(|intent| intent.about.key()),
             intent: job.intent.clone(),
             masked: (job.to.to_string(), job.to.masked()),
-            suppressed: job.suppressed.then(|| job.to.clone()),
+            to: job.to.clone(),
+            suppressed: job.suppressed,
             end,
             dot_answered: dot_noted,
             ack: ack.clone(),
@@ -130,6 +138,7 @@ impl Desk {
         loop {
             match self.steps.settle.ask(&self.clerk, note.clone()).await {
                 Ok(outcome) => {
+                    fault::hit(if sent { "mail.sent_noted" } else { "mail.end_noted" });
                     #[cfg(feature = "testing")]
                     if sent {
                         self.reached(super::FaultPoint::SentNoted, job.id).await;
@@ -161,7 +170,7 @@ impl Desk {
                 }
                 tracing::info!(%id, template, attempt, "a letter was sent");
             }
-            End::Refused(_) | End::Unsendable(_) | End::Deferred { next: None, .. } => {
+            End::Refused { .. } | End::Unsendable(_) | End::Deferred { next: None, .. } => {
                 self.clerk.health.count("failed");
                 tracing::warn!(%id, template, attempt, "a letter failed");
             }
@@ -241,13 +250,17 @@ impl Clerk {
                     if let Some(intent) = &note.intent {
                         self.accounts.sent(tx, intent, note.message_id).await?;
                     }
-                    if let Some(to) = &note.suppressed {
-                        self.mailer.clear_suppression_in(tx, to).await?;
+                    if note.suppressed {
+                        self.mailer.clear_suppression_in(tx, &note.to).await?;
                     }
                 }
                 Some(ending) => {
                     if matches!(ending.outcome, Outcome::Fail(_)) {
                         delivery_decisions::set_dead(tx, note.id).await?;
+                    }
+                    if matches!(note.end, End::Refused { gone: true, .. }) {
+                        let (to, by) = (&note.to, Suppressor::Refused);
+                        self.mailer.suppress_in(tx, to, by, &ending.why).await?;
                     }
                 }
             }
@@ -269,8 +282,9 @@ pub(super) struct Note {
     intent: Option<crate::queue::AccountIntent>,
     /// The address and its masked form: servers like to repeat it.
     masked: (String, String),
-    /// Whom it went to although they are to be left alone.
-    suppressed: Option<crate::EmailAddress>,
+    to: EmailAddress,
+    /// It went although its reader is to be left alone.
+    suppressed: bool,
     end: End,
     dot_answered: bool,
     ack: Ack,
@@ -367,14 +381,16 @@ impl Note {
                 next: None,
                 unanswered,
             } => ("failed", "failed", why.as_str(), true, *unanswered, None),
-            End::Refused(why) | End::Unsendable(why) => ("failed", "failed", why.as_str(), true, false, None),
+            End::Refused { why, .. } | End::Unsendable(why) => {
+                ("failed", "failed", why.as_str(), true, false, None)
+            }
             End::Unknown(why) => ("unknown", "unknown", why.as_str(), true, true, None),
         };
         let why = self.masked(why);
         let outcome = match (&self.end, next) {
             (_, Some(next)) => Outcome::Later(why.clone(), next.since(now).max(Duration::from_millis(1))),
             // The server's last word about this reader: the ledger keeps it, nobody needs the content.
-            (End::Refused(_), _) => Outcome::Done,
+            (End::Refused { .. }, _) => Outcome::Done,
             _ => Outcome::Fail(format!("{state}: {why}")),
         };
         Some(Ending {

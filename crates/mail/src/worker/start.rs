@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatepost_messaging::{Ack, Body, Delivery as Message, Outcome};
 use gatepost_storage::dead_letters::REPLAYED_AT;
 use gatepost_storage::deliveries::{self, NewDelivery};
-use gatepost_storage::{Timestamp, delivery_decisions, delivery_events};
+use gatepost_storage::{Timestamp, delivery_decisions, delivery_events, fault};
 use uuid::Uuid;
 
 use super::Desk;
@@ -127,6 +127,7 @@ impl Asked {
 
 impl Desk {
     pub(super) async fn start(&self, message: &Message<Body>) -> Result<Start, MailError> {
+        fault::hit("mail.claimed");
         #[cfg(feature = "testing")]
         self.reached(super::FaultPoint::Claimed, message.id).await;
         let said = match self.read(message) {
@@ -149,6 +150,9 @@ impl Desk {
         } else {
             self.steps.start.ask(&self.clerk, asked).await?
         };
+        if matches!(started, Start::Send(_)) {
+            fault::hit("mail.sending_noted");
+        }
         #[cfg(feature = "testing")]
         if matches!(started, Start::Send(_)) {
             self.reached(super::FaultPoint::SendingNoted, message.id).await;

@@ -10,3 +10,4 @@ mod databases;
 mod rig;
 mod sealed;
 mod server;
+mod told;

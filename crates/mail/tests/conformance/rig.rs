@@ -63,6 +63,16 @@ impl Rig {
         }
     }
 
+    /// Lets letters come back to tagged addresses.
+    pub(crate) fn bounce_to(&mut self, address: &str) {
+        let settings = MailerSettings {
+            bounce_address: Some(address.parse().unwrap()),
+            ..self.mailer.settings().clone()
+        };
+        let templates = Templates::built_in().unwrap();
+        self.mailer = Mailer::new(&self.store, templates, sealer(), settings);
+    }
+
     pub(crate) fn smtp(&self) -> Transport {
         let mut spec: SmtpSpec = self.sink.url().parse().unwrap();
         spec.timeouts = Timeouts::each(Duration::from_secs(2));

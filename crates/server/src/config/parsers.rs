@@ -1,5 +1,7 @@
 //! Small values: addresses, networks, words out of a list.
 
+use gatepost_mail::EmailAddress;
+
 use super::PublicUrl;
 use super::reader::{Reader, Seen};
 
@@ -33,6 +35,21 @@ pub(crate) fn optional<T>(
             parse(text).map(Some)
         }
     })
+}
+
+/// An address with room for a tag behind a `+` in its local part.
+pub(crate) fn bounce_address(text: &str) -> Result<EmailAddress, String> {
+    let address: EmailAddress = text
+        .parse()
+        .map_err(|error: gatepost_mail::AddressError| error.to_string())?;
+    if gatepost_mail::verp::takes_tags(&address) {
+        Ok(address)
+    } else {
+        Err(
+            "must have an ASCII local part of at most 20 characters without a +: a tag of 42 follows it"
+                .to_owned(),
+        )
+    }
 }
 
 pub(crate) fn items<T>(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use secrecy::SecretString;
 
 use super::parsers::{
-    address, identifier, items, network, not_empty, one_of, optional, origin, sender, some,
+    address, bounce_address, identifier, items, network, not_empty, one_of, optional, origin, sender, some,
 };
 use super::read_tokens::tokens;
 use super::reader::{Reader, Seen};
@@ -155,6 +155,7 @@ fn mail(r: &mut Reader) -> Option<Mail> {
     let transport = r.joined("mail.transport", Seen::Url, MailTransport::parse);
     let from = r.parsed("mail.from", Seen::Whole, sender);
     let allowed_from = r.list("mail.allowed_from", Seen::Whole);
+    let bounce_address = optional(r, "mail.bounce_address", Seen::Whole, bounce_address);
     let queue = r.parsed("mail.queue", Seen::Whole, not_empty);
     let wire = r.parsed("mail.wire", Seen::Whole, |text| {
         one_of(text, &[("gatepost", Wire::Gatepost), ("python", Wire::Python)])
@@ -175,6 +176,7 @@ fn mail(r: &mut Reader) -> Option<Mail> {
         allowed_from: allowed_from?,
         queue: queue?,
         wire: wire?,
+        bounce_address: bounce_address?,
         templates_dir: templates_dir?,
         locale: locale?,
         logo_file: logo_file?,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gatepost_mail::EmailAddress;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -149,6 +150,8 @@ pub struct Mail {
     pub from: String,
     /// Senders that callers may name: addresses, or `@domain`. Empty: any.
     pub allowed_from: Vec<String>,
+    /// Where letters come back to, each with a tag of its delivery; the sender if none.
+    pub bounce_address: Option<EmailAddress>,
     /// The queue that is shared with the Python services.
     pub queue: String,
     /// How they are put on the queue.

@@ -71,6 +71,10 @@ codes! {
         "`Allow` in the answer names the methods that do.";
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long",
         "The body did not arrive in time, or the answer did not. What was asked for may have happened: ask again with the same `Idempotency-Key` where the route takes one.";
+    MailState = "mail_state", CONFLICT, "The letter is in another state",
+        "Only a letter that waits or is put off can be cancelled, and only one that has ended, and was not sent again before, can be sent again. The detail says how it stands.";
+    MailContentErased = "mail_content_erased", CONFLICT, "The letter's content is gone",
+        "What a letter says is erased when it is sent or ends otherwise; only dead letters keep it. Ask for the letter anew.";
     Conflict = "conflict", CONFLICT, "Something of this kind is already there",
         "The detail says what it collides with.";
     CursorExpired = "cursor_expired", GONE, "What came after this cursor is gone",

@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Health {
     /// `ok`, `ready` or `degraded`.
     status: &'static str,
-    /// What is away that the role can do without: `smtp`, `broker`, `cache`.
+    /// What is away that the role can do without: `smtp`, `broker`, `cache`; `mail_paused` if letters wait because
+    /// somebody said so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     degraded: Vec<&'static str>,
 }
@@ -51,7 +52,11 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
         Ok(Err(error)) => return Err(no("The database does not answer.").cause(error)),
         Err(_) => return Err(no("The database takes too long to answer.")),
     }
-    let degraded = app.lifecycle.degraded(app.store.now(), &app.broker().health());
+    let mut degraded = app.lifecycle.degraded(app.store.now(), &app.broker().health());
+    // Who pauses letters wants to see it; what can't be read now is not paused by anybody here.
+    if app.mailer.pauses().await.is_ok_and(|pauses| !pauses.is_empty()) {
+        degraded.push("mail_paused");
+    }
     let status = if degraded.is_empty() { "ready" } else { "degraded" };
     Ok(Json(Health { status, degraded }))
 }

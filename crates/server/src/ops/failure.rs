@@ -133,6 +133,9 @@ impl From<MailError> for Failure {
     fn from(error: MailError) -> Self {
         match error {
             MailError::Storage(error) => error.into(),
+            MailError::Declined(declined) => {
+                Self::no(format!("{declined}; `gatepost mail show ID` tells more"))
+            }
             error if error.is_the_callers() => Self::usage(error.to_string()),
             error => Self::unknown(error.to_string()),
         }

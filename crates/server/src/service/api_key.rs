@@ -145,6 +145,7 @@ macro_rules! needs {
 needs!(
     MailSend,
     MailRead,
+    MailManage,
     TokensVerify,
     TokensRevoke,
     UsersRead,

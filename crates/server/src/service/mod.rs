@@ -42,8 +42,16 @@ pub fn router(modules: &Modules) -> OpenApiRouter<App> {
         let mail = OpenApiRouter::new()
             .routes(routes!(mail::send::send, mail::list::list))
             .layer(DefaultBodyLimit::max(mail::MAX_BODY));
+        let bounces = OpenApiRouter::new()
+            .routes(routes!(mail::bounces::bounces))
+            .layer(DefaultBodyLimit::max(mail::bounces::MAX_BODY));
         router = router
             .merge(mail)
+            .merge(bounces)
+            .routes(routes!(mail::pause::pause))
+            .routes(routes!(mail::resume::resume))
+            .routes(routes!(mail::resend::resend))
+            .routes(routes!(mail::cancel::cancel))
             .routes(routes!(mail::show::show))
             .routes(routes!(inbox::list::list))
             .routes(routes!(inbox::show::show));

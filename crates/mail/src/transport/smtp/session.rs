@@ -265,6 +265,8 @@ impl Session {
             .write(".\r\n", limits.block)
             .await
             .map_err(|error| unanswered(&error))?;
+        #[cfg(feature = "queue")]
+        gatepost_storage::fault::hit("mail.dot_sent");
         let reply = self
             .line
             .reply(limits.dot)

@@ -7,7 +7,7 @@ use gatepost_mail::letter::{
 use gatepost_mail::{
     About, AccountIntent, AccountLetters, EmailAddress, Letter, MailError, Resolution, Resolved,
 };
-use gatepost_storage::{Tx, registrations, users};
+use gatepost_storage::{Timestamp, Tx, registrations, users};
 use gatepost_tokens::{Activate, ChangePassword, Jti, Minted, NewToken, Purpose, TokenService};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -190,6 +190,44 @@ impl AccountLetters for Letters {
                 _ => return Ok(()),
             };
             raised.map(drop).map_err(account)
+        })
+    }
+
+    fn renew<'a>(
+        &'a self,
+        tx: &'a mut Tx<'_>,
+        letter: &'a str,
+        about: &'a About,
+        locale: &'a str,
+        asked_at: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<AccountIntent>, MailError>> {
+        Box::pin(async move {
+            let worth = match letter {
+                ActivateAccount::TEMPLATE => Some(super::ACTIVATION_WORTH_SENDING),
+                ResetPassword::TEMPLATE => Some(super::RESET_WORTH_SENDING),
+                _ => None,
+            };
+            let generation = match worth {
+                Some(_) => Some(self.tokens.next_generation_in(tx).await.map_err(account)?),
+                None => None,
+            };
+            let registered = match about {
+                About::Registration(id) => registrations::get(tx, *id).await?.map(|row| row.requested_at),
+                About::User(_) => None,
+            };
+            let intent = AccountIntent {
+                letter: letter.to_owned(),
+                about: about.clone(),
+                generation,
+                expires_at: Some(tx.now() + worth.unwrap_or(super::NEWS_WORTH_SENDING)),
+                locale: locale.to_owned(),
+                replaces_older: worth.is_some(),
+                data: serde_json::to_value(Asked {
+                    at: registered.unwrap_or(asked_at),
+                })?,
+            };
+            // Whoever is gone meanwhile is told nothing.
+            Ok(reader(tx, &intent).await?.map(|_| intent))
         })
     }
 }

@@ -1,13 +1,21 @@
 //! `gatepost config check`.
 
+use crate::app;
 use crate::config::{Config, Origin, Problem};
 use crate::ops::context::Context;
 use crate::ops::failure::Failure;
 
 pub(super) fn run(context: &Context) -> Result<(), Failure> {
-    let checked = Config::load(&Origin::process(context.config_file.clone()))
-        .and_then(|config| config.ready_to_serve());
-    let problems: Vec<Problem> = checked.err().map(|error| error.problems).unwrap_or_default();
+    let loaded = Config::load(&Origin::process(context.config_file.clone()));
+    let problems: Vec<Problem> = match loaded {
+        Err(error) => error.problems,
+        Ok(config) => {
+            let unready = config.ready_to_serve().err();
+            let mut problems = unready.map(|error| error.problems).unwrap_or_default();
+            problems.extend(of_templates(&config));
+            problems
+        }
+    };
     let items: Vec<_> = problems
         .iter()
         .map(|p| serde_json::json!({ "key": p.key, "source": p.source, "problem": p.text }))
@@ -30,4 +38,21 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     } else {
         Err(Failure::said())
     }
+}
+
+/// What would keep the program from starting because of a template.
+fn of_templates(config: &Config) -> Vec<Problem> {
+    let errors = match app::templates(config) {
+        Ok(templates) => templates.problems(),
+        Err(error) => vec![error],
+    };
+    let key = "mail.templates_dir";
+    let source = config.shown().iter().find(|shown| shown.key == key);
+    let source = source.map(|shown| shown.source.to_string()).unwrap_or_default();
+    let problem = |error: gatepost_mail::Error| Problem {
+        key: key.to_owned(),
+        source: source.clone(),
+        text: error.to_string(),
+    };
+    errors.into_iter().map(problem).collect()
 }

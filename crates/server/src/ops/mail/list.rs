@@ -45,7 +45,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
         .filter(|_| deliveries.len() == args.limit as usize)
         .map(|d| d.id);
     let now = app.now();
-    context.answer(&serde_json::json!({ "items": deliveries, "next": next }), || {
+    let pauses = app.mailer.pauses().await?;
+    if !pauses.is_empty() {
+        context.aside(&super::pause::lines(&pauses, now));
+    }
+    let value = serde_json::json!({ "items": deliveries, "next": next, "paused": pauses });
+    context.answer(&value, || {
         if deliveries.is_empty() {
             return "There is none.".to_owned();
         }

@@ -34,10 +34,16 @@ pub(super) async fn run(context: &Context, id: Uuid) -> Result<(), Failure> {
             ),
             format!("state     {}{put_off}", d.state),
             format!("asked for {}", time(d.created_at, now)),
+            format!(
+                "starts    {}, final dots {}, copies that the reader may have {}",
+                d.starts, d.dots, d.possible_copies
+            ),
         ];
         lines.extend(d.expires_at.map(|at| format!("expires   {}", time(at, now))));
         lines.extend(d.next_attempt_at.map(|at| format!("next try  {}", time(at, now))));
         lines.extend(d.sent_at.map(|at| format!("sent      {}", time(at, now))));
+        lines.extend(d.bounced_at.map(|at| format!("came back {}", time(at, now))));
+        lines.extend(d.resent_as.map(|id| format!("resent as {id}")));
         lines.extend(d.reply.as_ref().map(|reply| format!("reply     {reply}")));
         let rows: Vec<_> = found
             .timeline

@@ -1,13 +1,19 @@
 //! `/api/mail*`: letters for other programs, one verb a file.
 
+pub mod bounces;
+pub mod cancel;
 pub mod list;
+pub mod pause;
+pub mod resend;
+pub mod resume;
 pub mod send;
 pub mod show;
 mod view;
 
-use gatepost_mail::MailError;
 use gatepost_mail::wire::WireError;
+use gatepost_mail::{Declined, MailError};
 
+use crate::app::App;
 use crate::http::{Code, Problem};
 
 pub use view::{DeliveryView, EventView};
@@ -26,8 +32,24 @@ fn refused(error: MailError) -> Problem {
         MailError::SenderNotAllowed => Problem::field("from_email", "not_allowed", text),
         MailError::Post(_) => Problem::field("body", "invalid", text),
         MailError::Expired => Problem::field("expires_at", "invalid", text),
+        MailError::Declined(Declined::NoSuchDelivery) => Problem::not_found(),
+        MailError::Declined(Declined::Erased(_)) => Problem::new(Code::MailContentErased).detail(text),
+        MailError::Declined(_) => Problem::new(Code::MailState).detail(text),
         MailError::IdempotencyConflict => Problem::new(Code::IdempotencyKeyReused),
         other => other.into(),
+    }
+}
+
+/// A name that nobody has would only be found out by who wonders why letters still go.
+fn known_template(app: &App, template: Option<&str>) -> Result<(), Problem> {
+    let templates = app.mailer.templates();
+    match template {
+        Some(name) if !templates.has(name) => {
+            let names: Vec<&str> = templates.names().collect();
+            let text = format!("There is no such template; there are {}.", names.join(", "));
+            Err(Problem::field("template", "invalid", text))
+        }
+        _ => Ok(()),
     }
 }
 

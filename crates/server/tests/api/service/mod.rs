@@ -4,6 +4,7 @@ mod events;
 mod inbox;
 mod keys;
 mod mail;
+mod mail_managed;
 mod queues;
 mod tokens;
 mod users;
