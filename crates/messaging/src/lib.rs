@@ -122,6 +122,8 @@ pub use broker::Broker;
 #[cfg(feature = "rabbitmq")]
 pub use broker::RabbitSettings;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
+pub use broker::broadcast::{Heard, Subscription};
+#[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use clock::Clock;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 pub use consume::Consumer;

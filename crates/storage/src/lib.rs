@@ -33,6 +33,7 @@
 mod macros;
 
 mod backend;
+mod casts;
 mod clock;
 mod config;
 mod error;
@@ -81,6 +82,7 @@ pub mod suppressions;
 pub mod users;
 pub mod verify_answers;
 
+pub use casts::{Cast, Casts};
 pub use clock::{Clock, Timestamp};
 pub use config::StoreOptions;
 pub use error::{Error, MigrationError};

@@ -147,6 +147,17 @@ impl Store {
         self.0.wakes.subscribe(topic)
     }
 
+    /// Says something short to every process on this database, best effort: whoever can't afford to miss it looks
+    /// into a table. Never waits; a topic has no spaces.
+    pub fn cast(&self, topic: &str, body: &[u8]) {
+        self.0.wakes.cast(topic, body);
+    }
+
+    /// Hears what any process says, this one included, from now on.
+    pub fn casts(&self) -> crate::Casts {
+        self.0.wakes.casts()
+    }
+
     /// Wakes the subscribers of `topic` now, without a transaction.
     pub fn wake(&self, topic: &'static str) {
         self.0.wakes.wake(&[topic]);

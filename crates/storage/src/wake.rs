@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
 use crate::backend::Backend;
+use crate::casts::{Casting, Casts};
 
 /// A process tells the others of a topic at most this often: commits with `NOTIFY` in them queue up
 /// behind one lock, and even after the commit a storm helps nobody.
@@ -47,6 +48,7 @@ impl Wakeups {
 pub(crate) struct Hub {
     topics: Mutex<HashMap<&'static str, watch::Sender<u64>>>,
     remote: Option<Remote>,
+    casting: Casting,
 }
 
 /// How other processes are told, on PostgreSQL.
@@ -55,6 +57,8 @@ struct Remote {
     pool: PgPool,
     listen: PgPool,
     channel: String,
+    /// The channel of [casts](crate::casts).
+    casts: String,
     /// Marks our own notifications, which we have acted upon already.
     this: Uuid,
     notifier: OnceLock<mpsc::UnboundedSender<&'static str>>,
@@ -74,15 +78,47 @@ impl Hub {
                         .max_connections(1)
                         .connect_lazy_with(listen.clone()),
                     channel: format!("{schema}_wake"),
+                    casts: format!("{schema}_cast"),
                     this: Uuid::from_bytes(random),
                     notifier: OnceLock::new(),
                     listener: OnceLock::new(),
                 })
             }
         };
+        let casting = Casting::new(
+            remote
+                .as_ref()
+                .map(|remote| (remote.pool.clone(), remote.casts.clone(), remote.this)),
+        );
         Self {
             topics: Mutex::default(),
             remote,
+            casting,
+        }
+    }
+
+    /// Says something to every process.
+    pub(crate) fn cast(&self, topic: &str, body: &[u8]) {
+        self.casting.say(topic, body);
+    }
+
+    /// Hears what any process says.
+    pub(crate) fn casts(self: &Arc<Self>) -> Casts {
+        let receiver = self.casting.listen();
+        self.start_listening();
+        Casts::new(receiver, Arc::clone(self))
+    }
+
+    fn start_listening(self: &Arc<Self>) {
+        if let Some(remote) = &self.remote
+            && remote.listener.set(()).is_ok()
+        {
+            tokio::spawn(listen(
+                Arc::downgrade(self),
+                remote.listen.clone(),
+                [remote.channel.clone(), remote.casts.clone()],
+                remote.this,
+            ));
         }
     }
 
@@ -94,16 +130,7 @@ impl Hub {
                 .or_insert_with(|| watch::Sender::new(0))
                 .subscribe()
         };
-        if let Some(remote) = &self.remote
-            && remote.listener.set(()).is_ok()
-        {
-            tokio::spawn(listen(
-                Arc::downgrade(self),
-                remote.listen.clone(),
-                remote.channel.clone(),
-                remote.this,
-            ));
-        }
+        self.start_listening();
         Wakeups {
             changes,
             _hub: Arc::clone(self),
@@ -121,6 +148,7 @@ impl Hub {
     }
 
     pub(crate) fn wake_all_here(&self) {
+        self.casting.missed();
         for sender in self
             .topics
             .lock()
@@ -208,13 +236,13 @@ async fn notify(
 }
 
 /// Passes on what other processes tell, for as long as the store lives.
-async fn listen(hub: Weak<Hub>, pool: PgPool, channel: String, this: Uuid) {
+async fn listen(hub: Weak<Hub>, pool: PgPool, channels: [String; 2], this: Uuid) {
     let own = format!("{this} ");
     let mut pause = Duration::from_millis(100);
     while hub.strong_count() > 0 {
         let connected = async {
             let mut listener = PgListener::connect_with(&pool).await?;
-            listener.listen(&channel).await?;
+            listener.listen_all(channels.iter().map(String::as_str)).await?;
             Ok::<_, sqlx::Error>(listener)
         };
         let mut listener = match connected.await {
@@ -239,9 +267,13 @@ async fn listen(hub: Weak<Hub>, pool: PgPool, channel: String, this: Uuid) {
                 Err(_) => {}
                 Ok(Ok(Some(note))) => {
                     if !note.payload().starts_with(&own)
-                        && let Some((_, topic)) = note.payload().split_once(' ')
+                        && let Some((_, said)) = note.payload().split_once(' ')
                     {
-                        hub.wake_here(topic);
+                        if note.channel() == channels[1] {
+                            hub.casting.heard(said);
+                        } else {
+                            hub.wake_here(said);
+                        }
                     }
                 }
                 Ok(Ok(None) | Err(_)) => {

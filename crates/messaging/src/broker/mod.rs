@@ -1,5 +1,6 @@
 //! The broker: where consumers get their messages from. Handlers cannot tell which one it is.
 
+pub(crate) mod broadcast;
 #[cfg(feature = "store")]
 mod embedded;
 #[cfg(all(feature = "store", feature = "rabbitmq"))]

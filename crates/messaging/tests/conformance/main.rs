@@ -1,6 +1,7 @@
 //! What the outbox and a broker promise, on both databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod broadcast;
 mod dead;
 mod leases;
 mod looking;

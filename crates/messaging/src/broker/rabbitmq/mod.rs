@@ -12,6 +12,7 @@ mod copy;
 mod counts;
 mod declare;
 mod desk;
+mod fanout;
 mod hands;
 mod inspect;
 mod intake;
@@ -44,6 +45,7 @@ use uuid::Uuid;
 
 pub(crate) use self::consume::{Source, Ticket};
 use self::counts::Counts;
+pub(crate) use self::fanout::Fanout;
 pub(crate) use self::inspect::Inspector;
 pub(crate) use self::link::Link;
 pub(crate) use self::publisher::{Parcel, Publisher};
@@ -62,6 +64,8 @@ pub(crate) struct Rabbit {
     sides: Sides,
     /// What this process has in hand.
     counts: Counts,
+    /// Who listens to broadcasts.
+    fanout: fanout::Shared,
     /// The database beside it.
     #[cfg(feature = "store")]
     store: Option<gatepost_storage::Store>,
@@ -86,6 +90,7 @@ impl Rabbit {
             known: Arc::clone(known),
             sides: Sides::default(),
             counts: Counts::default(),
+            fanout: fanout::Shared::default(),
             #[cfg(feature = "store")]
             store: None,
         }
