@@ -41,6 +41,7 @@
 //! # Features
 //! - `asymmetric`: keys that others can verify with (RS256, PS256, ES256, `EdDSA`), by `ring`.
 //! - `store`: one-time use inside your own transaction, sessions, revocation within a second; needs a database.
+//! - `simplejwt`: the tokens of djangorestframework-simplejwt, byte for byte.
 //! - `axum`: the extractor `Bearer<P>`.
 //! - `testing`: a clock that stands still.
 //!
@@ -100,6 +101,8 @@ mod sessions;
 #[cfg(feature = "store")]
 mod sight;
 mod signing_key;
+#[cfg(feature = "simplejwt")]
+pub mod simplejwt;
 #[cfg(feature = "store")]
 mod sweep;
 #[cfg(any(test, feature = "testing"))]

@@ -76,6 +76,22 @@ impl SigningKey {
         Self::from_parts(algorithm.parse()?, jwk)
     }
 
+    /// A key that another program has chosen. Under 32 bytes it could be guessed; shorter than the hash it is weaker
+    /// than it might be, which Django's secret keys are for HS512.
+    #[cfg(feature = "simplejwt")]
+    pub(crate) fn hmac_of_any_length(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
+        if key.len() < crate::keys::MIN_SECRET_BYTES {
+            return Err(KeyError::TooShort(key.len()));
+        }
+        let material = Material::hmac(algorithm, key)?;
+        Ok(Self(Arc::new(Inner {
+            kid: material.name(),
+            algorithm,
+            jwk: Jwk::default(),
+            material,
+        })))
+    }
+
     fn from_parts(algorithm: Algorithm, mut jwk: Jwk) -> Result<Self, KeyError> {
         if let Some(usage) = jwk.usage.as_deref()
             && usage != "sig"
@@ -173,10 +189,14 @@ impl Material {
                 "a key for HMAC has at least as many bytes as its hash",
             ));
         }
+        Self::hmac(algorithm, &bytes)
+    }
+
+    fn hmac(algorithm: Algorithm, key: &[u8]) -> Result<Self, KeyError> {
         Ok(match algorithm {
-            Algorithm::Hs384 => Self::Hs384(absorbed(&bytes)?),
-            Algorithm::Hs512 => Self::Hs512(absorbed(&bytes)?),
-            _ => Self::Hs256(absorbed(&bytes)?),
+            Algorithm::Hs384 => Self::Hs384(absorbed(key)?),
+            Algorithm::Hs512 => Self::Hs512(absorbed(key)?),
+            _ => Self::Hs256(absorbed(key)?),
         })
     }
 
