@@ -184,7 +184,54 @@ async fn what_a_dead_consumer_had_in_hand_comes_again_at_once() {
         std::future::ready(Outcome::Done)
     });
     next.run_pending().await.unwrap();
-    // From the suspects, where it was not delivered before.
-    assert_eq!(*told.lock().unwrap(), [(b"1".to_vec(), false, false)]);
+    assert_eq!(*told.lock().unwrap(), [(b"1".to_vec(), true, false)]);
     other.delete_all(&queue, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_was_made_here_is_kept_by_the_copies_and_can_be_changed() {
+    let (queue, other) = (unique("anonymous"), Other::new(&shared::url()).await);
+    let broker = with_queue(&queue, &[Duration::from_millis(100)]).await;
+    let sent = other.channel().basic_publish(
+        "".into(),
+        queue.as_str().into(),
+        BasicPublishOptions::default(),
+        b"hi",
+        BasicProperties::default(),
+    );
+    sent.await.unwrap();
+    assert_eq!(other.depth(&queue, 1).await, 1);
+    // The first one dies with it.
+    let (told, mut begun) = mpsc::unbounded_channel();
+    let tell = told.clone();
+    let first = broker.consume_any(&queue, move |d: Delivery<Body>| {
+        tell.send((d.id, d.redelivered, d.fresh_id)).unwrap();
+        std::future::pending()
+    });
+    let running = tokio::spawn(first.run_until(CancellationToken::new()));
+    let (id, redelivered, fresh) = soon("it is begun", begun.recv()).await.unwrap();
+    assert_eq!((redelivered, fresh), (false, true));
+    running.abort();
+    let _ = running.await;
+    // The second knows it by its body, and fails once.
+    let next = broker.consume_any(&queue, move |d: Delivery<Body>| {
+        told.send((d.id, d.redelivered, d.fresh_id)).unwrap();
+        let outcome = if d.fresh_id {
+            d.ack().rename(id);
+            Outcome::Retry("once more".into())
+        } else {
+            Outcome::Done
+        };
+        std::future::ready(outcome)
+    });
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(next.run_until(stop.clone()));
+    let (other_id, redelivered, fresh) = soon("it comes again", begun.recv()).await.unwrap();
+    assert_ne!(other_id, id);
+    assert_eq!((redelivered, fresh), (true, true));
+    let last = soon("and once more", begun.recv()).await.unwrap();
+    assert_eq!(last, (id, false, false));
+    stop.cancel();
+    soon("the consumer ends", running).await.unwrap().unwrap();
+    other.delete_all(&queue, &["100ms"]).await;
 }

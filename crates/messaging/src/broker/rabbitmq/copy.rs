@@ -20,6 +20,8 @@ pub(super) const STARTS: &str = "x-starts";
 pub(super) const NOT_BEFORE: &str = "x-not-before";
 /// How many copies were made of it so far, which tells a copy from what it was copied from.
 pub(super) const COPIES: &str = "x-copies";
+/// There, if the id was made here and nobody has kept it yet: another delivery of the original gets another.
+pub(super) const ID_MADE: &str = "x-id-made";
 /// Why the last try failed.
 pub(super) const LAST_ERROR: &str = "x-last-error";
 /// Why it is a dead letter, as a word.
@@ -36,7 +38,7 @@ pub(super) const REPLAYED_AT: &str = "x-replayed-at";
 pub(super) fn is_ours(name: &str) -> bool {
     matches!(
         name,
-        STARTS | NOT_BEFORE | COPIES | LAST_ERROR | DEAD_REASON | DEAD_DETAIL | DIED_AT
+        STARTS | NOT_BEFORE | COPIES | ID_MADE | LAST_ERROR | DEAD_REASON | DEAD_DETAIL | DIED_AT
     )
 }
 

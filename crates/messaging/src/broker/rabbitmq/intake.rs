@@ -85,7 +85,8 @@ impl Intake {
             places,
         } = incoming;
         let redelivered = delivery.redelivered;
-        let received = properties::read(&delivery.properties, delivery.data.clone(), self.desk.now());
+        let mut received = properties::read(&delivery.properties, delivery.data.clone(), self.desk.now());
+        received.fresh |= copy::number(&delivery.properties, copy::ID_MADE).is_some();
         let which = Which {
             id: received.id,
             copies: copy::number(&delivery.properties, copy::COPIES).unwrap_or(0),
@@ -104,7 +105,7 @@ impl Intake {
         let starts = copy::count(&original.properties, copy::STARTS);
         let not_before = copy::moment(&original.properties, copy::NOT_BEFORE);
         let slot = self.desk.hands.take(which, original, tag, lost);
-        let ticket = Ticket::new(&self.desk, slot, received.attempts, starts);
+        let ticket = Ticket::new(&self.desk, slot, received.attempts, starts, received.fresh);
         if self.desk.stop.is_cancelled() {
             return Some(arrival(received, redelivered, ticket, places));
         }
@@ -218,7 +219,8 @@ fn arrival(
         starts: ticket.starts.max(1),
         enqueued_at: received.enqueued_at,
         expires_at: received.expires_at,
-        redelivered,
+        // A suspect was delivered before it became one.
+        redelivered: redelivered || ticket.starts > 0,
         fresh_id: received.fresh,
         handled: false,
         ticket: AnyTicket::Rabbit(Box::new(ticket)),

@@ -23,6 +23,8 @@ pub(crate) struct Ticket {
     pub(super) attempts: u32,
     /// Starts since the last of them that came to no end.
     pub(super) starts: u32,
+    /// The id was made here, and no copy that outlasts a death carries it.
+    fresh: bool,
     /// The id that copies carry, if it is not the message's own.
     renamed: Mutex<Option<Uuid>>,
     /// What a transaction of the handler's says, and whether a row there says what comes next.
@@ -31,12 +33,13 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(desk: &Arc<Desk>, slot: Arc<Slot>, attempts: u32, starts: u32) -> Self {
+    pub(super) fn new(desk: &Arc<Desk>, slot: Arc<Slot>, attempts: u32, starts: u32, fresh: bool) -> Self {
         Self {
             desk: Arc::clone(desk),
             slot,
             attempts,
             starts,
+            fresh,
             renamed: Mutex::default(),
             #[cfg(feature = "store")]
             written: Mutex::default(),
@@ -226,8 +229,9 @@ impl Ticket {
         let copy = Copy::of(&self.slot.original.properties, self.id())
             .number(copy::ATTEMPT, i64::from(attempts))
             .text(copy::LAST_ERROR, reason)
-            // An outcome ends a row of starts without one.
-            .without(copy::STARTS);
+            // An outcome ends a row of starts without one, and keeps the id.
+            .without(copy::STARTS)
+            .without(copy::ID_MADE);
         self.up_the_ladder(copy, at).await
     }
 
@@ -250,9 +254,13 @@ impl Ticket {
 
     /// To the suspects, of which each is begun alone.
     pub(super) async fn suspect(&self, starts: u32) -> Result<bool, Error> {
-        let properties = Copy::of(&self.slot.original.properties, self.id())
-            .number(copy::STARTS, i64::from(starts))
-            .properties();
+        let mut copy =
+            Copy::of(&self.slot.original.properties, self.id()).number(copy::STARTS, i64::from(starts));
+        if self.fresh {
+            // Who died may have handled it under another id.
+            copy = copy.number(copy::ID_MADE, 1);
+        }
+        let properties = copy.properties();
         let to = shapes::suspects(self.desk.queue());
         self.desk.carry(&self.slot, &to, &properties).await
     }
@@ -274,6 +282,7 @@ impl Ticket {
             .text(copy::DEAD_DETAIL, detail)
             .moment(copy::DIED_AT, self.now())
             .without(copy::NOT_BEFORE)
+            .without(copy::ID_MADE)
             .properties();
         let to = shapes::dead(self.desk.queue());
         self.desk.carry(&self.slot, &to, &properties).await
