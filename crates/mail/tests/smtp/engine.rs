@@ -336,3 +336,47 @@ async fn greylisting_passes() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn limits_of_one_domain_hold_up_no_other() {
+    let sink = SmtpSink::start().unwrap();
+    sink.answer_slowly(Duration::from_millis(2));
+    let options = SmtpOptions {
+        connections: 8,
+        domain_connections: 1,
+        domain_rate: 100,
+        ..SmtpOptions::default()
+    };
+    let smtp = through(&[&sink], &options);
+    let began = std::time::Instant::now();
+    let letters = (0..40).map(|n| {
+        let smtp = smtp.clone();
+        async move {
+            let to = format!(
+                "ok-{n}@{}.example",
+                if n < 20 {
+                    "big".to_owned()
+                } else {
+                    format!("small{n}")
+                }
+            );
+            let (from, to) = (address("from"), to.parse().unwrap());
+            smtp.deliver(&from, &to, MESSAGE, async || true).await.unwrap();
+        }
+    });
+    futures_util::future::join_all(letters).await;
+    assert!(
+        began.elapsed() >= Duration::from_millis(190),
+        "{:?}",
+        began.elapsed()
+    );
+    let big: Vec<bool> = sink
+        .received()
+        .iter()
+        .map(|mail| mail.to.ends_with("@big.example"))
+        .collect();
+    assert!(
+        big[..25].iter().filter(|big| !**big).count() >= 18,
+        "the others went first: {big:?}"
+    );
+}

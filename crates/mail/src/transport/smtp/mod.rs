@@ -21,6 +21,7 @@ mod tls;
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -136,6 +137,7 @@ impl Smtp {
     }
 
     /// Measures pauses by another clock, for a worker whose tests stop it. Clones made before keep theirs.
+    #[cfg(feature = "queue")]
     #[must_use]
     pub(crate) fn with_clock(mut self, clock: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -187,7 +189,8 @@ impl Smtp {
     /// `before_dot` is asked once everything but the final dot is sent; `false` takes the letter
     /// back. After `true` the outcome may be [`SendError::Unanswered`].
     ///
-    /// While all servers are paused the letter is not given to any; the error has the reason.
+    /// While all servers are paused the letter is not given to any; the error has the reason. The limits of
+    /// its recipient's domain are waited for.
     pub async fn deliver<F>(
         &self,
         from: &EmailAddress,
@@ -198,10 +201,11 @@ impl Smtp {
     where
         F: AsyncFnOnce() -> bool,
     {
-        match self.enter() {
-            Ok(pass) => self.deliver_by(&pass, from, to, message, before_dot).await,
-            Err(_) => Err(self.all_paused()),
-        }
+        let Ok(pass) = self.enter() else {
+            return Err(self.all_paused());
+        };
+        let _domain = self.wait_for_domain(to.domain()).await;
+        self.deliver_by(&pass, from, to, message, before_dot).await
     }
 
     /// Leave to give a letter to a server, or how long to wait for one.
@@ -229,6 +233,17 @@ impl Smtp {
     /// Leave to send to a recipient's domain, or how long to wait; the letter's place is kept.
     pub(crate) fn enter_domain(&self, id: Uuid, domain: &str) -> Result<Option<DomainPass>, Duration> {
         self.inner.domains.enter(id, domain, (self.clock)())
+    }
+
+    async fn wait_for_domain(&self, domain: &str) -> Option<DomainPass> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = Uuid::from_u64_pair(0, NEXT.fetch_add(1, Ordering::Relaxed));
+        loop {
+            match self.enter_domain(id, domain) {
+                Ok(pass) => return pass,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
     }
 
     pub(crate) async fn deliver_by<F>(
