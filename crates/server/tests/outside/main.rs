@@ -10,6 +10,7 @@ mod bad_input;
 mod chaos;
 mod crash;
 mod credentials;
+mod faults;
 mod one_winner;
 mod outage;
 mod pages;
