@@ -43,11 +43,16 @@ impl Sides {
 
     /// The same for one that was there and may have been deleted, or lost by the broker.
     pub(super) async fn ensure_still(&self, link: &Link, shape: &Shape) -> Result<(), Error> {
-        if matches!(self.lock().get(&shape.name), Some(Known::There))
-            && declare::stands(link, &shape.name).await?
-        {
-            // Compared when it was first seen: a difference is news once.
-            return Ok(());
+        if matches!(self.lock().get(&shape.name), Some(Known::There)) {
+            if declare::stands(link, &shape.name).await? {
+                // Compared when it was first seen: a difference is news once.
+                return Ok(());
+            }
+            tracing::error!(
+                queue = shape.name,
+                "the queue was deleted, or lost by the broker, and is declared again: what other programs had put \
+                 there is not recoverable; what waits in an outbox of ours is published again"
+            );
         }
         self.forget(&shape.name);
         self.ensure(link, shape).await
