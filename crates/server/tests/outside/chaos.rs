@@ -3,16 +3,12 @@
 
 use gatepost_bench::chaos::Plan;
 
-use crate::support::from_environment;
+use crate::support::{executable, from_environment};
 
 #[test]
 fn kills_everywhere_lose_no_letter_and_make_no_third() {
     let seconds = from_environment("GATEPOST_OUTSIDE_CHAOS", 45);
-    let report = Plan::new(env!("CARGO_BIN_EXE_gatepost"))
-        .seconds(seconds as u64)
-        .rate(60)
-        .embedded()
-        .run();
+    let report = Plan::new(executable()).seconds(seconds as u64).rate(60).run();
     eprintln!("{report}");
     assert!(report.faults.is_empty(), "{report}");
     assert!(

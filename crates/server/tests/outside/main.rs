@@ -7,13 +7,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod bad_input;
+mod broker;
 mod chaos;
 mod crash;
 mod credentials;
-mod faults;
+mod flood;
+mod greylist;
+mod letters;
+mod network;
 mod one_winner;
 mod outage;
 mod pages;
+mod pika;
 mod revoked;
 mod routes;
 mod same_answer;

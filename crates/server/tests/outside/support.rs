@@ -1,13 +1,19 @@
 //! What every test starts with.
 
+use std::path::PathBuf;
 use std::sync::Barrier;
 use std::thread;
 
 use gatepost_bench::outside::{Client, Instance, Setup, Wire};
 
-/// The executable that was built with this test, on SQLite.
+/// The executable that was built with this test, or another one that `GATEPOST_BIN` names.
+pub(crate) fn executable() -> PathBuf {
+    std::env::var_os("GATEPOST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_gatepost").into(), PathBuf::from)
+}
+
+/// On SQLite.
 pub(crate) fn sqlite() -> Setup {
-    Setup::new(env!("CARGO_BIN_EXE_gatepost"))
+    Setup::new(executable())
 }
 
 /// The same on PostgreSQL, in a schema of its own.
@@ -27,6 +33,13 @@ pub(crate) fn postgres_over_a_wire() -> (Setup, Wire) {
     let at = if user.is_empty() { "" } else { "@" };
     let url = format!("{scheme}://{user}{at}127.0.0.1:{}/{database}", wire.port());
     (sqlite().postgres(&url), wire)
+}
+
+/// The RabbitMQ that tests share; each uses queues of its own, and none stops it.
+#[track_caller]
+pub(crate) fn amqp_url() -> String {
+    std::env::var("GATEPOST_TEST_AMQP_URL")
+        .expect("GATEPOST_TEST_AMQP_URL names the RabbitMQ to test on; ./scripts/test starts one")
 }
 
 #[track_caller]
