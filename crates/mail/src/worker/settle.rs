@@ -94,7 +94,8 @@ impl Desk {
                 let why = format!("{phase}: {detail}");
                 let paused = self.clerk.health.paused_until();
                 // It takes others' letters: then it is this one's sender that it does not like.
-                if phase == Phase::MailFrom && paused.is_none() && job.faults >= SENDER_FAULTS {
+                let its_own = job.faults >= SENDER_FAULTS || job.attempts > 0;
+                if phase == Phase::MailFrom && paused.is_none() && its_own {
                     return put_off(why, false, Duration::ZERO);
                 }
                 let step = u32::try_from(job.faults).unwrap_or(u32::MAX).min(8);

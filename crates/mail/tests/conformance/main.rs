@@ -7,6 +7,7 @@ mod asked;
 mod by_sql;
 mod crashes;
 mod databases;
+mod engine;
 mod rig;
 mod sealed;
 mod server;
