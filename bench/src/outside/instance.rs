@@ -35,6 +35,7 @@ pub struct Instance {
     role: Option<String>,
     child: Option<Child>,
     starts: AtomicU32,
+    fault: Option<String>,
 }
 
 impl Setup {
@@ -128,6 +129,7 @@ impl Setup {
             role: self.role.clone(),
             child: None,
             starts: AtomicU32::new(0),
+            fault: None,
         }
     }
 }
@@ -180,6 +182,12 @@ impl Instance {
         }
     }
 
+    /// Where the next starts die (`GATEPOST_FAULT`; needs an executable with the feature `testing`). Commands of
+    /// the command line are spared.
+    pub fn set_fault(&mut self, at: Option<&str>) {
+        self.fault = at.map(str::to_owned);
+    }
+
     /// Starts it (again) over the same folder and does not wait for anything.
     pub fn spawn(&mut self) {
         self.kill();
@@ -187,6 +195,9 @@ impl Instance {
         let out = File::create(self.words()).expect("the folder takes a file");
         let mut command = self.command();
         command.arg("serve");
+        if let Some(fault) = &self.fault {
+            command.env("GATEPOST_FAULT", fault);
+        }
         if let Some(role) = &self.role {
             command.args(["--role", role]);
         }

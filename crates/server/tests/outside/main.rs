@@ -11,6 +11,7 @@ mod broker;
 mod chaos;
 mod crash;
 mod credentials;
+mod faults;
 mod flood;
 mod greylist;
 mod letters;

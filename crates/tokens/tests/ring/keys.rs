@@ -6,6 +6,7 @@ use gatepost_tokens::{
 };
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
+use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
@@ -197,4 +198,24 @@ fn a_new_rsa_key_is_whole() {
     assert_eq!(public["e"], "AQAB");
     let raw = with(&key).create::<Access>("u").unwrap();
     assert!(with(&key).check::<Access>(&raw).is_ok());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_parser_of_keys_panic(
+        text in "\\PC{0,200}",
+        alg in "(HS256|HS384|HS512|RS256|PS256|ES256|EdDSA|none)",
+        kty in "(oct|RSA|EC|OKP)",
+        crv in "(P-256|Ed25519|P-521)",
+        parts in prop::collection::vec("[A-Za-z0-9_-]{0,90}", 9),
+    ) {
+        prop_assert!(SigningKey::from_jwk(&text).is_err());
+        let [n, e, d, p, q, dp, dq, x, y] = &parts[..] else { unreachable!() };
+        let json = format!(
+            r#"{{"alg":"{alg}","kty":"{kty}","crv":"{crv}","n":"{n}","e":"{e}","d":"{d}","p":"{p}","q":"{q}","dp":"{dp}","dq":"{dq}","qi":"{d}","x":"{x}","y":"{y}"}}"#
+        );
+        prop_assert!(SigningKey::from_jwk(&json).is_err());
+    }
 }

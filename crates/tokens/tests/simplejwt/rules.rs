@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepost_tokens::simplejwt::{
     Audience, Kind, Payload, Settings, SimpleJwt, TokenError, UserId, UserIdType,
 };
 use gatepost_tokens::testing::TestClock;
 use gatepost_tokens::{Algorithm, CreateError, SigningKey};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
+use sha2::Sha256;
 
 use crate::golden::{KEY, PASSWORD};
 
@@ -278,4 +283,31 @@ fn settings_that_can_not_be_followed_are_refused_by_name() {
     settings.verifying_key = "whatever".into();
     assert!(SimpleJwt::new(settings).is_ok());
     assert!(!format!("{:?}", Settings::new(KEY)).contains("insecure"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_and_no_claims_make_it_panic(
+        text in "\\PC{0,200}",
+        names in prop::collection::vec("(token_type|exp|iat|nbf|jti|aud|iss|sub|user_id|refresh_exp|[a-z]{1,5})", 0..8),
+        values in prop::collection::vec("(-?[0-9]{1,25}(\\.[0-9]{1,3})?|null|true|\\[\\]|\\{\\}|\"[a-z0-9 ]{0,12}\"|1e[0-9]{1,3})", 8),
+    ) {
+        let (jwt, _) = plain();
+        prop_assert!(jwt.check(&text, "access").is_err());
+        // Claims of any kind, under a good signature: written by another instance of the same settings.
+        let claims: Vec<_> = names.iter().zip(&values).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let json = format!("{{{}}}", claims.join(","));
+        let message = format!("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.{}", URL_SAFE_NO_PAD.encode(json));
+        let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
+        mac.update(message.as_bytes());
+        let raw = format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()));
+        if let Ok(mut payload) = jwt.decode(&raw) {
+            let _ = (jwt.verify(&payload, "access"), jwt.jti(&payload).is_ok(), jwt.user_id(&payload));
+            let _ = jwt.expires_at(&payload);
+            let _ = jwt.slide(&mut payload);
+            prop_assert!(jwt.encode(&payload).is_ok());
+        }
+    }
 }

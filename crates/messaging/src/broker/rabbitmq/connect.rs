@@ -1,13 +1,16 @@
 //! Making one connection.
 
-use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fs, io};
 
-use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream, OwnedTLSConfig};
+use lapin::tcp::{AMQPUriTcpExt, AsyncTcpStream, RustlsConnector, RustlsConnectorConfig, TLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use super::refusal::{self, unreachable};
 use super::settings::RabbitSettings;
@@ -17,10 +20,7 @@ use crate::Error;
 pub(super) async fn connect(settings: &RabbitSettings, purpose: &str) -> Result<Connection, Error> {
     let mut uri = settings.uri.clone();
     uri.query.heartbeat = u16::try_from(settings.heartbeat.as_secs()).ok();
-    let tls = OwnedTLSConfig {
-        cert_chain: certificates(settings, &uri.scheme).await?,
-        ..OwnedTLSConfig::default()
-    };
+    let tls = tls(settings).await?;
     // Its own recovery stays off: with it a publish to a frozen broker hung for 40 s.
     let properties = ConnectionProperties::default()
         .with_connection_name(format!("{} {purpose}", settings.name).into())
@@ -31,15 +31,27 @@ pub(super) async fn connect(settings: &RabbitSettings, purpose: &str) -> Result<
     let (kept, example) = (Arc::clone(&socket), runtime.clone());
     let transport = async move |uri: AMQPUri, runtime| {
         let runtime = same_type(&example, runtime);
-        let connecting = uri.connect_with_config_async(tls.as_ref(), &runtime);
+        // TLS begins here and not there: lapin refuses where the system has no certificates, whatever file of
+        // our own there is.
+        let plain = AMQPUri {
+            scheme: AMQPScheme::AMQP,
+            ..uri.clone()
+        };
+        let connecting = async {
+            let stream = plain
+                .connect_with_config_async(TLSConfig::default(), &runtime)
+                .await?;
+            if let AsyncTcpStream::Plain(tcp) = &stream {
+                kept.keep(tcp.get_ref().as_fd())?;
+            }
+            match &tls {
+                Some(tls) => stream.into_rustls(tls, &uri.authority.host).await,
+                None => Ok(stream),
+            }
+        };
         let stream = tokio::time::timeout(timeout, connecting)
             .await
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        kept.keep(match &stream {
-            AsyncTcpStream::Plain(tcp) => Some(tcp.get_ref().as_fd()),
-            AsyncTcpStream::Rustls(tls) => Some(tls.get_ref().0.get_ref().as_fd()),
-            _ => None,
-        })?;
         Ok(stream)
     };
     let connecting = Connection::connector(uri, runtime, transport, properties);
@@ -61,9 +73,9 @@ fn same_type<T>(_: &T, value: T) -> T {
 struct Socket(Mutex<Option<TcpStream>>);
 
 impl Socket {
-    fn keep(&self, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let socket = socket.map(|fd| fd.try_clone_to_owned()).transpose()?;
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = socket.map(TcpStream::from);
+    fn keep(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        let socket = TcpStream::from(socket.try_clone_to_owned()?);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
         Ok(())
     }
 
@@ -76,14 +88,35 @@ impl Socket {
     }
 }
 
-async fn certificates(settings: &RabbitSettings, scheme: &AMQPScheme) -> Result<Option<String>, Error> {
-    let (AMQPScheme::AMQPS, Some(file)) = (scheme, settings.ca_file.clone()) else {
+/// Whom to trust, for `amqps`: the system's authorities and those of the file. Either may be missing.
+async fn tls(settings: &RabbitSettings) -> Result<Option<RustlsConnector>, Error> {
+    if settings.uri.scheme != AMQPScheme::AMQPS {
         return Ok(None);
-    };
-    let read = tokio::task::spawn_blocking(move || std::fs::read_to_string(file));
-    match read.await {
-        Ok(Ok(pem)) => Ok(Some(pem)),
-        Ok(Err(error)) => Err(unreachable(format!("tls.ca_file can't be read: {error}"))),
-        Err(_) => Err(Error::Closed),
     }
+    let file = settings.ca_file.clone();
+    let made = tokio::task::spawn_blocking(move || connector(file.as_deref()));
+    let made = made.await.map_err(|_| Error::Closed)?;
+    made.map(Some)
+        .map_err(|error| unreachable(format!("TLS: {error}")))
+}
+
+fn connector(file: Option<&Path>) -> io::Result<RustlsConnector> {
+    let mut own = Vec::new();
+    if let Some(file) = file {
+        let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", file.display()));
+        let pem = fs::read(file).map_err(|error| named(&error))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            own.push(certificate.map_err(|error| named(&error))?);
+        }
+        if own.is_empty() {
+            return Err(named(&"it holds no certificate"));
+        }
+    }
+    let mut config = match RustlsConnectorConfig::new_with_native_certs() {
+        Ok(config) => config,
+        Err(_) if !own.is_empty() => RustlsConnectorConfig::default(),
+        Err(error) => return Err(error),
+    };
+    config.add_parsable_certificates(own);
+    config.connector_with_no_client_auth()
 }

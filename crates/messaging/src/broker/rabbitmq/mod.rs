@@ -124,6 +124,7 @@ impl Rabbit {
         declare::declare(&self.link, topology).await
     }
 
+    #[cfg(feature = "store")]
     pub(crate) async fn depth(&self, queue: &str) -> Result<Option<super::Depth>, Error> {
         declare::look(&self.link, queue).await
     }

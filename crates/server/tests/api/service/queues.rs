@@ -16,7 +16,7 @@ async fn publish(world: &World, key: &str, queue: &str, body: &Value) -> gatepos
 async fn fail(world: &World, queue: &str) {
     let consumer = world
         .app
-        .broker
+        .broker()
         .consume_any(queue, |_| async { Outcome::Fail("no such order".to_owned()) });
     consumer.run_pending().await.unwrap();
 }
@@ -163,7 +163,7 @@ async fn the_same_key_publishes_once() {
     );
     let consumer = world
         .app
-        .broker
+        .broker()
         .consume_any("billing", |_| async { Outcome::Done });
     consumer.run_pending().await.unwrap();
 }
