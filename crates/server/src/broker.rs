@@ -2,7 +2,7 @@
 
 use gatepost_mail::worker::note_dead;
 use gatepost_mail::{MAIL_BULK_QUEUE, MAIL_QUEUE, MAIL_REQUESTS_QUEUE};
-use gatepost_messaging::{Broker, Clock, Dispatcher, Error, RabbitSettings, Topology};
+use gatepost_messaging::{Broker, Clock, Dispatcher, Error, QueueConfig, RabbitSettings, Topology};
 use gatepost_storage::Store;
 use secrecy::ExposeSecret;
 
@@ -55,10 +55,13 @@ pub(crate) fn inside(store: &Store) -> Result<Broker, Error> {
     Ok(broker)
 }
 
-/// What the configuration names, our queues of letters, and the one that is shared with the Python services: without any argument of ours, so that
-/// theirs may declare it as well.
+/// What the configuration names, our queues of letters, and the one that is shared with the Python services: without
+/// any argument of ours, so that theirs may declare it as well.
 fn topology(config: &Config) -> Topology {
-    let shared = config.topology.clone().queue(&config.mail.queue, |q| q.plain());
+    let shared = config
+        .topology
+        .clone()
+        .queue(&config.mail.queue, QueueConfig::plain);
     match config.mail.wire {
         Wire::Gatepost => shared.queue(MAIL_QUEUE, |q| q).queue(MAIL_BULK_QUEUE, |q| q),
         Wire::Python => shared,

@@ -65,7 +65,8 @@ pub(crate) fn start(
                 async move {
                     let worker = mail_worker(&app, transport?);
                     app.lifecycle.watch(worker.health());
-                    Ok::<_, MailEnded>(worker.run_until(end).await?)
+                    // A future of 17 KB: on the heap, not in each that holds it.
+                    Ok::<_, MailEnded>(Box::pin(worker.run_until(end)).await?)
                 }
             })
             .await;

@@ -18,7 +18,7 @@ use crate::ops::words::count;
 pub(in crate::ops) struct Args {
     /// Which one
     template: String,
-    /// The folder; without it mail.templates_dir
+    /// The folder; without it `mail.templates_dir`
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     /// Also the layouts that all letters stand on

@@ -28,8 +28,8 @@ pub(super) async fn run(context: &Context, address: EmailAddress) -> Result<(), 
 
     let mut said = vec![format!("{} {}.", address.masked(), reader.account)];
     said.extend(suppression.as_ref().map(|held| of_suppression(held, now)));
-    let paused = pauses.iter().filter(|pause| touches(pause, &letters));
-    said.extend(paused.map(|pause| super::pause::lines(std::slice::from_ref(pause), now) + "."));
+    let touching = pauses.iter().filter(|pause| touches(pause, &letters));
+    said.extend(touching.map(|pause| super::pause::lines(std::slice::from_ref(pause), now) + "."));
     if letters.is_empty() {
         said.push(format!(
             "No letter to it is known. What ended more than {} ago is forgotten (retention.mail).",
