@@ -52,9 +52,9 @@ impl Rabbit {
             }
             drop(incoming);
         }
-        let intake = Intake::new(Arc::clone(&desk), arrived, carry);
+        let intake = Intake::new(Arc::clone(&desk), arrived.clone(), carry);
         tasks.push(Task(tokio::spawn(intake.run(deliveries))));
-        tasks.push(Task(tokio::spawn(porter::run(Arc::clone(&desk), loads))));
+        tasks.push(Task(tokio::spawn(porter::run(Arc::clone(&desk), loads, arrived))));
         Ok(Source {
             arrivals,
             stop,

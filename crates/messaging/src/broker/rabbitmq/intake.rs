@@ -60,13 +60,19 @@ impl Intake {
     pub(super) async fn run(self, mut deliveries: mpsc::UnboundedReceiver<Incoming>) {
         let mut batch = Vec::with_capacity(BATCH);
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
-            let mut begun: Vec<Arrival> = batch
+            let (lanes, mut begun): (Vec<Lane>, Vec<Arrival>) = batch
                 .drain(..)
-                .filter_map(|incoming| self.look_at(incoming))
-                .collect();
+                .filter_map(|incoming| Some((incoming.lane, self.look_at(incoming)?)))
+                .unzip();
             self.mark_handled(&mut begun).await;
-            for arrival in begun {
-                if self.arrived.send(arrival).is_err() {
+            for (lane, arrival) in lanes.into_iter().zip(begun) {
+                let handed_over = match lane {
+                    Lane::Queue => self.arrived.send(arrival).is_ok(),
+                    // Not before the message that it was copied from is acknowledged, which the porter may be
+                    // about to do: should it kill us, both would be there, each with a row of starts to come.
+                    Lane::Suspects => self.carry.send(Load::Suspect(Box::new(arrival))).is_ok(),
+                };
+                if !handed_over {
                     // Nobody receives any more: the source was dropped, and the channel with it.
                     return;
                 }
@@ -114,10 +120,10 @@ impl Intake {
             return Some(arrival(received, redelivered, ticket, places));
         };
         // The porter outlives the intake.
-        let _ = self.carry.send(Load {
-            ticket,
+        let _ = self.carry.send(Load::Errand {
+            ticket: Box::new(ticket),
             errand,
-            _places: places,
+            places,
         });
         None
     }

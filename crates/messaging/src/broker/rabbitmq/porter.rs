@@ -8,26 +8,50 @@ use super::desk::Desk;
 use super::intake::Errand;
 use super::ticket::Ticket;
 use crate::Error;
+use crate::broker::Arrival;
 use crate::verdict::Verdict;
 
-pub(super) struct Load {
-    pub(super) ticket: Ticket,
-    pub(super) errand: Errand,
-    pub(super) _places: Vec<OwnedSemaphorePermit>,
+pub(super) enum Load {
+    /// To be carried elsewhere.
+    Errand {
+        ticket: Box<Ticket>,
+        errand: Errand,
+        /// Free once it is away.
+        places: Vec<OwnedSemaphorePermit>,
+    },
+    /// To be begun, after what came before it.
+    Suspect(Box<Arrival>),
 }
 
-pub(super) async fn run(desk: Arc<Desk>, mut loads: mpsc::UnboundedReceiver<Load>) {
+pub(super) async fn run(
+    desk: Arc<Desk>,
+    mut loads: mpsc::UnboundedReceiver<Load>,
+    arrived: mpsc::UnboundedSender<Arrival>,
+) {
     while let Some(load) = loads.recv().await {
-        let Load { ticket, errand, .. } = &load;
+        let (ticket, errand, places) = match load {
+            Load::Errand {
+                ticket,
+                errand,
+                places,
+            } => (ticket, errand, places),
+            Load::Suspect(arrival) => {
+                if arrived.send(*arrival).is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
         let carried = if desk.stop.is_cancelled() {
             ticket.tell(Verdict::Release, false).await
         } else {
-            carry(ticket, errand).await
+            carry(&ticket, &errand).await
         };
         // Whatever happened: it is the broker's, and comes again.
         if let Err(error) = carried {
             tracing::warn!(queue = %desk.queue(), id = %ticket.slot.id, %error, "a message could not be put aside; it comes again");
         }
+        drop(places);
     }
 }
 
