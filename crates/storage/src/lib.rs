@@ -59,6 +59,7 @@ pub mod blacklist;
 pub mod dead_letters;
 pub mod dedupe_keys;
 pub mod deliveries;
+pub mod deliveries_foreign;
 pub mod deliveries_many;
 pub mod delivery_decisions;
 pub mod delivery_events;

@@ -6,8 +6,11 @@ use std::time::Duration;
 
 use gatepost_messaging::Outcome;
 use gatepost_storage::deliveries::{self, DeliveryRow, NewDelivery};
+use gatepost_storage::deliveries_foreign::{self, Foreign};
 use gatepost_storage::delivery_events::NewEvent;
-use gatepost_storage::{Tx, deliveries_many, delivery_decisions, delivery_events, new_id, suppressions};
+use gatepost_storage::{
+    Timestamp, Tx, deliveries_many, delivery_decisions, delivery_events, new_id, suppressions,
+};
 use uuid::Uuid;
 
 use super::LEASE;
@@ -87,6 +90,11 @@ impl Clerk {
             return Ok(Some(Start::Settled(outcome)));
         }
         match row.state.as_str() {
+            // A copy that came early: one of several, or one that another broker had.
+            "deferred" if let Some(wait) = too_early(row, now) => {
+                let outcome = Outcome::Later("its next try is later".to_owned(), wait);
+                return Ok(Some(Start::Settled(outcome)));
+            }
             "waiting" | "deferred" => {}
             "sending" => {
                 if let Some(until) = row.lease_until.filter(|until| *until > now) {
@@ -309,6 +317,12 @@ impl Clerk {
             .map(|(asked, facts)| asked.new_delivery(facts))
             .collect();
         let made = deliveries_many::insert(tx, &new).await?;
+        let foreign: Vec<Foreign> = missing
+            .iter()
+            .filter_map(|asked| asked.foreign.clone())
+            .filter(|foreign| made.contains(&foreign.id))
+            .collect();
+        deliveries_foreign::note(tx, &foreign).await?;
         let events: Vec<NewEvent<'_>> = made.iter().map(|id| event(*id, "queued")).collect();
         delivery_events::note_many(tx, &events).await?;
         let ids: Vec<Uuid> = missing.iter().map(|asked| asked.id).collect();
@@ -354,6 +368,13 @@ impl Clerk {
         asked.ack.settle_in(tx, &outcome).await?;
         Ok(Start::Settled(outcome))
     }
+}
+
+/// How long until a letter that was put off is due, unless it is nearly: delays on a broker are rounded.
+fn too_early(row: &DeliveryRow, now: Timestamp) -> Option<Duration> {
+    let due = row.next_attempt_at.filter(|due| *due > now)?;
+    let slack = (due.since(row.updated_at) / 5).max(Duration::from_secs(2));
+    Some(due.since(now)).filter(|left| *left > slack)
 }
 
 fn event(id: Uuid, event: &'static str) -> NewEvent<'static> {

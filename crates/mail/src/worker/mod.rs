@@ -9,6 +9,7 @@ mod brake;
 mod clerk;
 #[cfg(feature = "testing")]
 mod fault;
+mod foreign;
 mod health;
 mod schedule;
 mod send;
@@ -32,7 +33,7 @@ pub use fault::{FaultHook, FaultPoint};
 pub use health::WorkerHealth;
 
 use crate::Mailer;
-use crate::queue::{AccountLetters, MAIL_BULK_QUEUE, MAIL_QUEUE, MailError, NoAccountLetters};
+use crate::queue::{AccountLetters, MAIL_BULK_QUEUE, MAIL_QUEUE, MailError, NoAccountLetters, is_ours};
 use crate::transport::{Leave, Transport};
 
 /// How long a start locks its letter. Renewed while the dialogue lasts; after a crash nobody touches
@@ -62,6 +63,8 @@ struct Desk {
     dkim: Option<crate::Dkim>,
     /// Set while the worker runs on and on: then letters wait where they are while all servers are paused.
     patient: Option<CancellationToken>,
+    /// Whether messages of other programs come with ids of theirs, or with none.
+    foreign_ids: bool,
     #[cfg(feature = "testing")]
     fault: Option<FaultHook>,
 }
@@ -84,6 +87,7 @@ impl Mailer {
             #[cfg(feature = "smtp")]
             dkim: None,
             patient: None,
+            foreign_ids: broker.is_rabbitmq(),
             #[cfg(feature = "testing")]
             fault: None,
         };
@@ -300,10 +304,13 @@ pub fn note_dead<'a>(
 ) -> TxFuture<'a, (), QueueError> {
     Box::pin(async move {
         let reason = dead.reason.as_str();
-        if deliveries::end_any(tx, dead.id, "failed", reason).await? {
-            delivery_decisions::set_dead(tx, dead.id).await?;
-            delivery_events::note(tx, dead.id, "failed", Some(reason)).await?;
-            mailer.tell_failed(tx, dead.id).await?;
+        let ids = foreign::candidates(dead.id, &dead.body.bytes);
+        for id in if is_ours(&dead.queue) { &ids[..1] } else { &ids[..] } {
+            if deliveries::end_any(tx, *id, "failed", reason).await? {
+                delivery_decisions::set_dead(tx, *id).await?;
+                delivery_events::note(tx, *id, "failed", Some(reason)).await?;
+                mailer.tell_failed(tx, *id).await?;
+            }
         }
         Ok(())
     })

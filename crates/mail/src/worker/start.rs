@@ -6,6 +6,7 @@ use std::time::Duration;
 use gatepost_messaging::{Ack, Body, Delivery as Message, Outcome};
 use gatepost_storage::dead_letters::REPLAYED_AT;
 use gatepost_storage::deliveries::{self, NewDelivery};
+use gatepost_storage::deliveries_foreign::Foreign;
 use gatepost_storage::{Timestamp, delivery_decisions, delivery_events, fault};
 use uuid::Uuid;
 
@@ -63,6 +64,8 @@ pub(super) struct Job {
 pub(super) struct Asked {
     pub(super) said: Said,
     pub(super) id: Uuid,
+    /// What it is known by, if another program made it.
+    pub(super) foreign: Option<Foreign>,
     pub(super) queue: String,
     pub(super) expires_at: Option<Timestamp>,
     /// When somebody put it back on the queue, if it was a dead letter.
@@ -130,14 +133,26 @@ impl Desk {
         fault::hit("mail.claimed");
         #[cfg(feature = "testing")]
         self.reached(super::FaultPoint::Claimed, message.id).await;
-        let said = match self.read(message) {
+        let mut said = match self.read(message) {
             Ok(said) => said,
             Err(reason) => return self.refuse(message, reason).await,
+        };
+        let mut id = message.id;
+        let foreign = if self.foreign_ids && !is_ours(&message.queue) {
+            let foreign = self.identify(message).await?;
+            id = foreign.id;
+            if let Said::Letter { message_id, .. } = &mut said {
+                *message_id = id;
+            }
+            Some(foreign)
+        } else {
+            None
         };
         let alone = matches!(said, Said::Intent(_));
         let asked = Asked {
             said,
-            id: message.id,
+            id,
+            foreign,
             queue: message.queue.clone(),
             expires_at: message.expires_at,
             replayed_at: replayed_at(message),
