@@ -193,18 +193,26 @@ impl MailRequest {
         fields.finish(request)
     }
 
+    /// The first field that a Python consumer could not deliver, if there is one.
+    pub fn beyond_python(&self) -> Option<&'static str> {
+        [
+            ("cc", !self.cc.is_empty()),
+            ("bcc", !self.bcc.is_empty()),
+            ("reply_to", self.reply_to.is_some()),
+            ("text", self.text.is_some()),
+            ("headers", !self.headers.is_empty()),
+            ("attachments", !self.attachments.is_empty()),
+        ]
+        .into_iter()
+        .find_map(|(field, given)| given.then_some(field))
+    }
+
     /// The Python JSON of this request, if a Python consumer could deliver all of it.
     pub fn to_wire(&self) -> Option<Value> {
         let Content::Message(data) = &self.content else {
             return None;
         };
-        let plain = self.cc.is_empty()
-            && self.bcc.is_empty()
-            && self.reply_to.is_none()
-            && self.text.is_none()
-            && self.headers.is_empty()
-            && self.attachments.is_empty();
-        if !plain {
+        if self.beyond_python().is_some() {
             return None;
         }
         let mut wire = json!({ "to_email": self.to, "template_data": data });

@@ -15,7 +15,7 @@ use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
 use crate::broker::{self, Carrier};
 use crate::cache::Limits;
-use crate::config::{self, Config, Migrate};
+use crate::config::{self, Config, Migrate, Wire};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::lifecycle::Lifecycle;
@@ -292,6 +292,7 @@ fn mailer(config: &Config, from: Sender, store: &Store, sealer: &Sealer) -> Resu
         allowed_from: config.mail.allowed_from.clone(),
         default_locale: config.mail.locale.as_str().to_owned(),
         events: true,
+        python_wire: config.mail.wire == Wire::Python,
         logo: mail_files::logo(config)?,
         bounce_address: config.mail.bounce_address.clone(),
         ..MailerSettings::new(from)

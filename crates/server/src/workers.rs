@@ -13,7 +13,7 @@ use crate::accounts::letters::Letters;
 use crate::accounts::work;
 use crate::app::App;
 use crate::broker;
-use crate::config::Config;
+use crate::config::{Config, Wire};
 use crate::events::Line;
 use crate::roles::Roles;
 use crate::sweep;
@@ -48,6 +48,16 @@ pub(crate) fn start(
             .await;
         });
     }
+    let python = app.config.mail.wire == Wire::Python;
+    if roles.dispatcher && python {
+        let (app, end) = (app.clone(), stop.clone());
+        running.spawn(async move {
+            keep("the wire to Python", &app, &end, || {
+                Box::pin(wire_worker(&app).run_until(end.clone()))
+            })
+            .await;
+        });
+    }
     if roles.worker {
         let (jobs, end) = (app.clone(), stop.clone());
         running.spawn(async move {
@@ -56,21 +66,9 @@ pub(crate) fn start(
             })
             .await;
         });
-        let (mail, end) = (app.clone(), stop.clone());
-        let mut first = Some(transport);
-        running.spawn(async move {
-            keep("the mail worker", &mail, &end, || {
-                let transport = first.take().map_or_else(|| self::transport(&mail), Ok);
-                let (app, end) = (mail.clone(), end.clone());
-                async move {
-                    let worker = mail_worker(&app, transport?);
-                    app.lifecycle.watch(worker.health());
-                    // A future of 17 KB: on the heap, not in each that holds it.
-                    Ok::<_, MailEnded>(Box::pin(worker.run_until(end)).await?)
-                }
-            })
-            .await;
-        });
+        if !python {
+            send(app, transport, &mut running, stop);
+        }
         tell(app, relays, &mut running, stop);
         let (sweeper, end) = (app.clone(), stop.clone());
         running.spawn(async move {
@@ -80,6 +78,25 @@ pub(crate) fn start(
         });
     }
     running
+}
+
+/// Letters are sent by us.
+fn send(app: &App, transport: Transport, running: &mut JoinSet<()>, stop: &CancellationToken) {
+    let (mail, end) = (app.clone(), stop.clone());
+    let mut first = Some(transport);
+    running.spawn(async move {
+        keep("the mail worker", &mail, &end, || {
+            let transport = first.take().map_or_else(|| self::transport(&mail), Ok);
+            let (app, end) = (mail.clone(), end.clone());
+            async move {
+                let worker = mail_worker(&app, transport?);
+                app.lifecycle.watch(worker.health());
+                // A future of 17 KB: on the heap, not in each that holds it.
+                Ok::<_, MailEnded>(Box::pin(worker.run_until(end)).await?)
+            }
+        })
+        .await;
+    });
 }
 
 /// Webhooks and the exchange are told of events, each on its own.
@@ -124,6 +141,17 @@ pub(crate) fn mail_worker(app: &App, transport: Transport) -> Worker {
         .account_letters(Arc::new(Letters::new(app)))
         .sign_with(app.dkim.clone())
         .wire_queue(app.config.mail.queue.clone())
+}
+
+/// Renders letters onto `mail.queue` for a Python consumer, out of the database: with `mail.wire = "python"` no
+/// letter of ours lies on RabbitMQ.
+fn wire_worker(app: &App) -> Worker {
+    app.mailer
+        .worker(
+            app.inside.clone(),
+            Transport::wire(app.broker(), &app.config.mail.queue),
+        )
+        .account_letters(Arc::new(Letters::new(app)))
 }
 
 /// Wait until the database is up to date; `false` if we are to stop before.

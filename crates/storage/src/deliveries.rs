@@ -164,7 +164,7 @@ pub async fn has_newer(tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<bool, Error
         tx,
         (i64,),
         "SELECT count(*) FROM {deliveries} WHERE about = $1 AND template = $2 AND id > $3
-            AND state IN ('waiting', 'sending', 'deferred', 'sent')",
+            AND state IN ('waiting', 'sending', 'deferred', 'sent', 'handed_over')",
         row.about.as_deref(),
         &row.template,
         row.id

@@ -111,6 +111,18 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Notes that somebody else sends letters that were just taken.
+pub async fn set_handed_over(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
+    let sql = sql! {
+        sqlite: "UPDATE {deliveries} SET state = 'handed_over', sent_at = NULL FROM json_each($1) AS r \
+             WHERE {deliveries}.id = unhex(r.value) AND state = 'sent'",
+        postgres: "UPDATE {deliveries} AS d SET state = 'handed_over', sent_at = NULL \
+             FROM jsonb_array_elements_text($1) AS r(id) WHERE d.id = r.id::uuid AND d.state = 'sent'",
+    };
+    execute!(tx, sql, Json(simple(ids)))?;
+    Ok(())
+}
+
 /// Notes final dots and renews the leases to `until`; the ids whose lease was held and had time left.
 pub async fn note_dot(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Result<Vec<Uuid>, Error> {
     let now = tx.now();

@@ -223,6 +223,11 @@ impl Mailer {
         if let Some((name, _)) = request.headers.iter().find(|(name, _)| !header_is_allowed(name)) {
             return Err(PostError::Header(name.clone()).into());
         }
+        if self.settings().python_wire
+            && let Some(field) = request.beyond_python()
+        {
+            return Err(MailError::NotForPython(field));
+        }
         compose(self.templates(), request, self.settings())?;
         Ok(())
     }

@@ -16,6 +16,9 @@ pub enum MailError {
     /// Letters may not be sent in this name.
     #[error("mail.allowed_from does not allow this sender")]
     SenderNotAllowed,
+    /// Letters are rendered for a Python consumer, which could not deliver this.
+    #[error("with mail.wire = \"python\" a letter can have no {0}")]
+    NotForPython(&'static str),
     /// A header or an attachment does not fit.
     #[error(transparent)]
     Post(#[from] PostError),
@@ -70,6 +73,7 @@ impl MailError {
             Self::Render(_)
                 | Self::ReservedTemplate(_)
                 | Self::SenderNotAllowed
+                | Self::NotForPython(_)
                 | Self::Post(_)
                 | Self::IdempotencyConflict
                 | Self::Expired

@@ -46,6 +46,9 @@ pub struct MailerSettings {
     /// Whether what becomes of letters is told as events (`mail.sent`, `mail.failed`, `mail.bounced`); whoever
     /// switches this on sweeps them: `gatepost_messaging::Events::sweep`. Off by default.
     pub events: bool,
+    /// Whether letters are rendered for a Python consumer (`mail.wire = "python"`): what it could not deliver is then
+    /// refused. Off by default.
+    pub python_wire: bool,
     /// A picture that goes with every letter whose HTML refers to `cid:logo` (`mail.logo_file`); its own
     /// `cid` does not matter.
     pub logo: Option<Attachment>,
@@ -62,6 +65,7 @@ impl MailerSettings {
             allowed_from: Vec::new(),
             default_locale: "en".to_owned(),
             events: false,
+            python_wire: false,
             logo: None,
             bounce_address: None,
         }

@@ -10,6 +10,8 @@ mod options;
 mod outcome;
 #[cfg(feature = "smtp")]
 pub mod smtp;
+#[cfg(feature = "queue")]
+mod wire;
 
 #[cfg(feature = "queue")]
 pub use capture::CapturedMail;

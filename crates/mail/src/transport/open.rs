@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
+use gatepost_messaging::Broker;
 use gatepost_storage::Store;
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::capture::{Capture, Captured};
 use super::file::Folder;
 #[cfg(feature = "smtp")]
 use super::smtp::Smtp;
+use super::wire::WireQueue;
 use super::{Accepted, SendError, ServerState, SmtpOptions, TransportError};
 use crate::EmailAddress;
 use crate::seal::Sealer;
@@ -25,6 +27,7 @@ pub struct Transport(Kind);
 enum Kind {
     Capture(Capture),
     File(Folder),
+    Wire(WireQueue),
     #[cfg(feature = "smtp")]
     Smtp(Smtp),
 }
@@ -101,6 +104,17 @@ impl Transport {
         Self(Kind::Smtp(smtp))
     }
 
+    /// Letters go onto a queue of RabbitMQ, rendered, for a Python consumer (`mail.wire = "python"`). What becomes of
+    /// them there is not known here: their last state is `handed_over`.
+    pub fn wire(broker: &Broker, queue: &str) -> Self {
+        Self(Kind::Wire(WireQueue::new(broker, queue)))
+    }
+
+    /// Whether somebody else sends the letters.
+    pub(crate) fn hands_over(&self) -> bool {
+        matches!(self.0, Kind::Wire(_))
+    }
+
     /// Whether letters stay in the database, where `/api/inbox` shows them.
     pub fn is_capture(&self) -> bool {
         matches!(self.0, Kind::Capture(_))
@@ -126,6 +140,7 @@ impl Transport {
     pub(crate) fn enter(&self) -> Result<Leave, Duration> {
         match &self.0 {
             Kind::Capture(_) | Kind::File(_) => Ok(Leave::default()),
+            Kind::Wire(queue) => queue.enter().map(|()| Leave::default()),
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => Ok(Leave {
                 smtp: Some(smtp.enter()?),
@@ -140,7 +155,7 @@ impl Transport {
     )]
     pub(crate) fn enter_domain(&self, id: Uuid, domain: &str) -> Result<DomainLeave, Duration> {
         match &self.0 {
-            Kind::Capture(_) | Kind::File(_) => Ok(DomainLeave::default()),
+            Kind::Capture(_) | Kind::File(_) | Kind::Wire(_) => Ok(DomainLeave::default()),
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => Ok(DomainLeave {
                 _smtp: smtp.enter_domain(id, domain)?,
@@ -151,7 +166,7 @@ impl Transport {
     /// How each mail server is doing; none for files and captured mail.
     pub fn servers(&self) -> Vec<ServerState> {
         match &self.0 {
-            Kind::Capture(_) | Kind::File(_) => Vec::new(),
+            Kind::Capture(_) | Kind::File(_) | Kind::Wire(_) => Vec::new(),
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => smtp.servers(),
         }
@@ -162,6 +177,8 @@ impl Transport {
     pub(crate) fn in_hand(&self) -> usize {
         match &self.0 {
             Kind::Capture(_) | Kind::File(_) => 16,
+            // A confirm of the broker is waited for by many at once.
+            Kind::Wire(_) => 64,
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => (smtp.connections() * 4).clamp(16, 128),
         }
@@ -188,6 +205,7 @@ impl Transport {
         match &self.0 {
             Kind::Capture(capture) => capture.put(parcel).await,
             Kind::File(folder) => folder.put(parcel.id, parcel.message).await,
+            Kind::Wire(queue) => queue.put(&parcel, before_dot).await,
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => {
                 let Parcel {
@@ -208,7 +226,7 @@ impl Transport {
     )]
     pub async fn close(&self) {
         match &self.0 {
-            Kind::Capture(_) | Kind::File(_) => {}
+            Kind::Capture(_) | Kind::File(_) | Kind::Wire(_) => {}
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => smtp.close().await,
         }
@@ -221,6 +239,7 @@ impl fmt::Debug for Transport {
         match &self.0 {
             Kind::Capture(_) => f.write_str("Transport(capture)"),
             Kind::File(folder) => write!(f, "Transport({folder:?})"),
+            Kind::Wire(queue) => write!(f, "Transport(queue {})", queue.queue()),
             #[cfg(feature = "smtp")]
             Kind::Smtp(smtp) => write!(f, "Transport(smtp {})", smtp.server()),
         }

@@ -23,6 +23,8 @@ pub(super) struct Clerk {
     pub(super) accounts: Arc<dyn AccountLetters>,
     pub(super) health: WorkerHealth,
     pub(super) brake: Brake,
+    /// Whether somebody else sends what is taken here: then it ends as `handed_over`.
+    pub(super) hands_over: bool,
 }
 
 /// The three steps that every letter takes, each with whoever takes it at the same moment.

@@ -81,6 +81,7 @@ impl Mailer {
                 accounts: Arc::new(NoAccountLetters),
                 health,
                 brake: Brake::new(),
+                hands_over: transport.hands_over(),
             },
             steps: Arc::new(Steps::new()),
             transport,

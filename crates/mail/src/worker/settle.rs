@@ -211,7 +211,11 @@ impl Clerk {
         }
         let mut won: HashSet<Uuid> = HashSet::new();
         if !sent.is_empty() {
-            won.extend(deliveries_many::set_sent(tx, &sent).await?);
+            let taken = deliveries_many::set_sent(tx, &sent).await?;
+            if self.hands_over {
+                deliveries_many::set_handed_over(tx, &taken).await?;
+            }
+            won.extend(taken);
         }
         if !ended.is_empty() {
             won.extend(deliveries_many::settle(tx, &ended).await?);
@@ -222,13 +226,17 @@ impl Clerk {
         for (note, ending) in notes.iter().zip(&endings) {
             let won = won.contains(&note.id);
             let (event, detail, outcome) = match ending {
+                None if self.hands_over => ("handed_over", said.get(&note.id).copied(), Outcome::Done),
                 None => ("sent", said.get(&note.id).copied(), Outcome::Done),
                 Some(ending) => (ending.event, Some(ending.why.as_str()), ending.outcome.clone()),
             };
             if won {
                 let id = note.id;
                 events.push(NewEvent { id, event, detail });
-                news.extend(note.news(ending.as_ref()));
+                // Nobody here will know whether it was sent.
+                if ending.is_some() || !self.hands_over {
+                    news.extend(note.news(ending.as_ref()));
+                }
             }
             // Taken is taken, whoever noted it first. Of anything else, whoever took the letter over
             // meanwhile will say how it ends.

@@ -21,8 +21,8 @@ use crate::{Error, TOPIC, Topology};
 const EVERY: Duration = Duration::from_secs(3);
 /// What was handed over since then may not lie ready yet, as the clocks of instances differ a little.
 const SETTLED: Duration = Duration::from_secs(1);
-/// Messages that one consumer may have in hand. (A worker for mail has 8 by default.)
-const HANDS: u64 = 128;
+/// Messages that one consumer may have in hand.
+const HANDS: u64 = 300;
 /// Rows that one transaction takes back.
 const BATCH: u64 = 1000;
 

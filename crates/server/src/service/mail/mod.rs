@@ -29,6 +29,7 @@ fn refused(error: MailError) -> Problem {
             Problem::field("template", "invalid", text)
         }
         MailError::Render(_) => Problem::field("data", "invalid", text),
+        MailError::NotForPython(field) => Problem::field(field, "not_allowed", text),
         MailError::SenderNotAllowed => Problem::field("from_email", "not_allowed", text),
         MailError::Post(_) => Problem::field("body", "invalid", text),
         MailError::Expired => Problem::field("expires_at", "invalid", text),
