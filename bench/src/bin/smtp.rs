@@ -10,27 +10,37 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use gatepost_bench::results::Results;
 use gatepost_mail::EmailAddress;
 use gatepost_mail::transport::smtp::{Smtp, SmtpOptions};
 
-const LETTERS: u32 = 20_000;
-const ROUNDS: usize = 5;
 /// Octets of a letter's content, about those of an account letter without its HTML part.
 const CONTENT: usize = 1_024;
 
+#[derive(Parser)]
+struct Args {
+    /// How often each is measured; the medians are compared
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Letters in a round
+    #[arg(long, default_value_t = 20_000)]
+    letters: u32,
+}
+
 #[tokio::main]
 async fn main() {
+    let Args { rounds, letters } = Args::parse();
     let mut results = Results::of("smtp");
     for connections in [4, 8, 32] {
         let mut rates = [const { Vec::new() }; 2];
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             // A sink for each, so that neither works on what the other left.
             let sink = Sink::start();
-            rates[0].push(ours(sink.port, connections).await);
+            rates[0].push(ours(sink.port, connections, letters).await);
             drop(sink);
             let sink = Sink::start();
-            rates[1].push(smtp_source(sink.port, connections));
+            rates[1].push(smtp_source(sink.port, connections, letters));
         }
         let [ours, source] = rates.map(median);
         results.add(&format!("{connections} connections: gatepost-mail"), ours, "1/s");
@@ -41,7 +51,7 @@ async fn main() {
 }
 
 /// Letters a second by our engine, each asked before its dot as the worker asks.
-async fn ours(port: u16, connections: usize) -> f64 {
+async fn ours(port: u16, connections: usize, letters: u32) -> f64 {
     let options = SmtpOptions {
         connections,
         ..SmtpOptions::default()
@@ -51,7 +61,7 @@ async fn ours(port: u16, connections: usize) -> f64 {
     let to: EmailAddress = "reader@example.com".parse().unwrap();
     let line = "x".repeat(62) + "\r\n";
     let message = Arc::new(format!("Subject: measured\r\n\r\n{}", line.repeat(CONTENT / 64)).into_bytes());
-    let left = Arc::new(AtomicU32::new(LETTERS));
+    let left = Arc::new(AtomicU32::new(letters));
     let began = Instant::now();
     let senders: Vec<_> = (0..connections)
         .map(|_| {
@@ -70,13 +80,13 @@ async fn ours(port: u16, connections: usize) -> f64 {
     for sender in senders {
         sender.await.unwrap();
     }
-    let rate = f64::from(LETTERS) / began.elapsed().as_secs_f64();
+    let rate = f64::from(letters) / began.elapsed().as_secs_f64();
     smtp.close().await;
     rate
 }
 
 /// Letters a second by `smtp-source`, which keeps its connections (`-d`) as we do.
-fn smtp_source(port: u16, connections: usize) -> f64 {
+fn smtp_source(port: u16, connections: usize, letters: u32) -> f64 {
     let began = Instant::now();
     let status = Command::new("smtp-source")
         .args([
@@ -85,7 +95,7 @@ fn smtp_source(port: u16, connections: usize) -> f64 {
             "-s",
             &connections.to_string(),
             "-m",
-            &LETTERS.to_string(),
+            &letters.to_string(),
         ])
         .args([
             "-l",
@@ -101,7 +111,7 @@ fn smtp_source(port: u16, connections: usize) -> f64 {
         .status()
         .expect("smtp-source runs (Debian: apt install postfix)");
     assert!(status.success(), "smtp-source failed");
-    f64::from(LETTERS) / began.elapsed().as_secs_f64()
+    f64::from(letters) / began.elapsed().as_secs_f64()
 }
 
 struct Sink {
