@@ -11,6 +11,7 @@ use crate::ops::words::{relative, table};
 #[derive(Debug, clap::Subcommand)]
 pub(in crate::ops) enum Command {
     /// Addresses that are left alone, newest first
+    #[command(after_help = "Example:\n  gatepost mail suppress list --limit 500")]
     List {
         /// How many at most
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]

@@ -1,6 +1,7 @@
 //! `POST /api/mail/bounces`: letters that came back.
 
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use super::refused;
 use crate::app::App;
-use crate::http::json::parse;
+use crate::http::json::{body_problem, parse};
 use crate::http::{Code, Json, Problem, Query};
 use crate::service::api_key::ApiKey;
 use crate::service::scope::Scope;
@@ -123,8 +124,9 @@ pub async fn bounces(
     Reporter(key): Reporter,
     Query(came_to): Query<CameTo>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Noted>, Problem> {
+    let body = body.map_err(|rejection| body_problem(&rejection))?;
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())
@@ -176,6 +178,15 @@ fn claim(app: &App, body: Result<Request, Problem>, has_key: bool) -> Result<Vec
         .bounce_address
         .as_deref()
         .and_then(|address| app.mailer.delivery_of(address));
+    let message_id = body.message_id.as_deref().and_then(message_id);
+    let delivery = proven.or(body.id.filter(|_| has_key));
+    if has_key && delivery.is_none() && message_id.is_none() {
+        return Err(Problem::field(
+            "message_id",
+            "invalid",
+            "Name a letter of Gatepost's: by id, message_id or bounce_address.",
+        ));
+    }
     let status = body.status.as_deref().and_then(Status::find);
     let action = body.action.as_deref().unwrap_or("failed");
     let Some(action) = Action::of(action, status) else {
@@ -186,8 +197,8 @@ fn claim(app: &App, body: Result<Request, Problem>, has_key: bool) -> Result<Vec
         ));
     };
     Ok(vec![BounceClaim {
-        delivery: proven.or(body.id.filter(|_| has_key)),
-        message_id: body.message_id.as_deref().and_then(message_id),
+        delivery,
+        message_id,
         recipients: body.to.into_iter().collect(),
         action,
         status,

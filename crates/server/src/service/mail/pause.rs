@@ -13,7 +13,9 @@ use crate::letters;
 use crate::service::api_key::{Allowed, MailManage};
 
 /// What is to wait.
+// A misspelt `template` must not mean all letters.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PauseMail)]
 pub struct Request {
     /// The template whose letters are to wait; without it all letters.

@@ -12,7 +12,9 @@ use crate::letters;
 use crate::service::api_key::{Allowed, MailManage};
 
 /// What is to go on.
+// A misspelt `template` must not mean all letters.
 #[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = ResumeMail)]
 pub struct Request {
     /// The template whose letters go on; without it everything does, whatever was paused.

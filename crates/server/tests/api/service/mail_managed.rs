@@ -75,6 +75,8 @@ async fn an_account_letter_is_asked_for_again(world: World) {
         .await
         .body;
     let id = list["items"][0]["id"].as_str().unwrap();
+    // Which of two letters is the newer one is told by the time in their ids.
+    world.advance(std::time::Duration::from_secs(1));
     let resent = world
         .call("POST", &format!("/api/mail/{id}/resend"), Some(&key), None, &[])
         .await;
