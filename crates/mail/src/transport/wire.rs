@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gatepost_messaging::{Broker, Envelope, PublishError, Route, Topology};
+use gatepost_messaging::{Broker, Envelope, PublishError, QueueConfig, Route, Topology};
 use gatepost_storage::fault;
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ impl WireQueue {
             }),
             Err(PublishError::Returned) => {
                 tracing::error!(queue = %self.queue, "the queue is gone with all that was in it: it is declared again; what had been handed over is lost");
-                let again = Topology::new().queue(&*self.queue, |q| q.plain());
+                let again = Topology::new().queue(&*self.queue, QueueConfig::plain);
                 if let Err(error) = self.broker.declare(&again).await {
                     tracing::warn!(%error, "the queue could not be declared again yet");
                 }

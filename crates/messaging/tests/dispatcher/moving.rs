@@ -107,12 +107,12 @@ async fn several_dispatchers_share_the_work(db: Database) {
         .await
         .expect("all of them go");
     stop.cancel();
-    let ended = both.await.unwrap();
-    ended.0.and(ended.1).unwrap();
+    let outcomes = both.await.unwrap();
+    outcomes.0.and(outcomes.1).unwrap();
     let confirmed = first.counts()[0].1 + second.counts()[0].1;
     assert_eq!(confirmed, 3000, "none twice");
-    let once: BTreeMap<Uuid, usize> = ids.into_iter().map(|id| (id, 1)).collect();
-    assert_eq!(world.take_all().await, once);
+    let expected: BTreeMap<Uuid, usize> = ids.into_iter().map(|id| (id, 1)).collect();
+    assert_eq!(world.take_all().await, expected);
     world.end().await;
 }
 
