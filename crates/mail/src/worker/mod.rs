@@ -149,7 +149,10 @@ impl Worker {
         let (desk, brake) = (self.desk.clone(), self.desk.clerk.brake.clone());
         brake.look(&desk.clerk.mailer).await;
         let requests = desk.clerk.mailer.requests();
-        let both = async { tokio::try_join!(self.consume(&brake, &stop), requests.run_until(stop.clone())) };
+        // Boxed, each some 8 KB: whoever runs a worker would carry them in a future of its own.
+        let letters = Box::pin(self.consume(&brake, &stop));
+        let requests = Box::pin(requests.run_until(stop.clone()));
+        let both = async { tokio::try_join!(letters, requests) };
         let ended = tokio::select! {
             ended = both => ended.map(drop),
             never = brake.watch(&desk.clerk.mailer) => match never {},

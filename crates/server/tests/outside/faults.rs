@@ -125,7 +125,7 @@ fn hit(setup: &Setup, row: &Row) {
 fn dies_at(gatepost: &mut Instance, at: &str) -> String {
     gatepost.set_fault(Some(at));
     gatepost.restart();
-    let send = [
+    let letter = [
         "mail",
         "send",
         "--to",
@@ -135,7 +135,7 @@ fn dies_at(gatepost: &mut Instance, at: &str) -> String {
         "--message",
         "It works.",
     ];
-    let sent = gatepost.cli(&send);
+    let sent = gatepost.cli(&letter);
     assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
     let id = String::from_utf8_lossy(&sent.stdout).trim().to_owned();
     until_dead(gatepost, at);
