@@ -100,11 +100,24 @@ fn bad_bodies(route: &Route) -> Vec<Bad> {
             // Seconds are welcome there.
             values.remove(0);
         }
-        if schema["type"] == "integer" || schema["type"] == "number" {
+        let is = |kind: &str| {
+            schema["type"] == kind
+                || schema["type"]
+                    .as_array()
+                    .is_some_and(|kinds| kinds.iter().any(|one| one == kind))
+        };
+        if schema.get("type").is_none() && schema.get("$ref").is_none() && schema.get("oneOf").is_none() {
+            // Any JSON is welcome there; only to leave it out is wrong.
+            values.clear();
+        }
+        if is("integer") || is("number") {
             values = vec![("a text", json!("seven")), ("far below zero", json!(-1e300))];
         }
         if required.contains(&name) {
-            values.extend([("null", Value::Null), ("missing", Value::Null)]);
+            if !values.is_empty() {
+                values.push(("null", Value::Null));
+            }
+            values.push(("missing", Value::Null));
         }
         if name.contains("email") {
             let bad = [

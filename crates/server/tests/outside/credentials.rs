@@ -62,7 +62,8 @@ fn every_route_but_the_open_ones_refuses_without_credentials() {
 fn a_key_without_the_scope_is_told_which_one_is_missing() {
     let gatepost = sqlite().unlimited().start();
     let client = gatepost.client();
-    let poor = client.with_bearer(&gatepost.key(&["events:read"]));
+    let events = client.with_bearer(&gatepost.key(&["events:read"]));
+    let mail = client.with_bearer(&gatepost.key(&["mail:read"]));
     for route in routes::all(&client) {
         let by_key = route
             .security
@@ -75,6 +76,12 @@ fn a_key_without_the_scope_is_told_which_one_is_missing() {
             .body
             .is_some()
             .then(|| ("application/json", serde_json::to_vec(&route.sample()).unwrap()));
+        // Of the two, the one that does not open this route.
+        let poor = if route.path == "/api/events" {
+            &mail
+        } else {
+            &events
+        };
         let answer = poor.send(&route.method, &route.concrete(), body);
         let found = (answer.status, answer.code());
         assert_eq!(

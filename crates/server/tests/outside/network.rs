@@ -67,7 +67,7 @@ fn what_is_answered_over_a_bad_wire_to_rabbitmq_arrives_once() {
     let sink = Sink::start();
     let url = amqp_url();
     let address = url.rsplit_once('@').map_or(url.as_str(), |(_, address)| address);
-    let wire = Wire::to(address.trim_end_matches('/'));
+    let wire = Wire::to(address.split('/').next().unwrap());
     let queue = format!("outside.wire.{}", wire.port());
     let gatepost = postgres()
         .unlimited()

@@ -88,10 +88,23 @@ impl From<BounceNoted> for NotedView {
 #[derive(Debug)]
 pub struct Reporter(Option<ApiKey>);
 
+/// A body that says itself that it is too large, before a byte of it is waited for.
+fn announced_too_large(headers: &HeaderMap) -> bool {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    length
+        .and_then(|length| length.parse::<usize>().ok())
+        .is_some_and(|length| length > MAX_BODY)
+}
+
 impl FromRequestParts<App> for Reporter {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if announced_too_large(&parts.headers) {
+            return Err(Problem::new(Code::BodyTooLarge));
+        }
         if !parts.headers.contains_key(header::AUTHORIZATION) {
             return Ok(Self(None));
         }

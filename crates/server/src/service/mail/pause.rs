@@ -12,6 +12,9 @@ use crate::http::{Json, Problem};
 use crate::letters;
 use crate::service::api_key::{Allowed, MailManage};
 
+/// Bytes of a reason: a sentence or two, for a list.
+const MAX_REASON: usize = 1_000;
+
 /// What is to wait.
 // A misspelt `template` must not mean all letters.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -78,6 +81,17 @@ pub async fn pause(
     Json(body): Json<Request>,
 ) -> Result<Json<Pauses>, Problem> {
     known_template(&app, body.template.as_deref())?;
+    if body
+        .reason
+        .as_ref()
+        .is_some_and(|reason| reason.len() > MAX_REASON)
+    {
+        return Err(Problem::field(
+            "reason",
+            "too_long",
+            "A reason has at most 1,000 bytes.",
+        ));
+    }
     let paused = letters::pause(&app, body.template, body.reason, &allowed.key.actor()).await;
     Ok(Json(paused.map_err(refused)?.into()))
 }
