@@ -219,7 +219,7 @@ async fn connect(url: &str, store: &Store) -> Broker {
     let topology = Topology::new()
         .queue(MAIL_QUEUE, |q| q)
         .queue(MAIL_BULK_QUEUE, |q| q)
-        .queue("email_queue", |q| q.plain());
+        .queue("email_queue", gatepost_messaging::QueueConfig::plain);
     assert!(broker.declare(&topology).await.unwrap().is_empty());
     broker
 }
