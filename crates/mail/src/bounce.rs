@@ -5,10 +5,9 @@
 //! a claim; who may make it is decided elsewhere.
 
 mod mime;
-mod status;
 
+pub use crate::status::Status;
 use mime::{Entity, Headers};
-pub use status::Status;
 
 /// What a report says became of a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,6 +41,7 @@ mod queue;
 mod render;
 pub mod seal;
 pub mod secret;
+mod status;
 #[cfg(all(feature = "testing", feature = "smtp"))]
 pub mod testing;
 #[cfg(any(feature = "smtp", feature = "queue"))]

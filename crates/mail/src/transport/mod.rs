@@ -13,6 +13,7 @@ pub mod smtp;
 #[cfg(feature = "queue")]
 mod wire;
 
+pub use crate::status::Status;
 #[cfg(feature = "queue")]
 pub use capture::CapturedMail;
 #[cfg(feature = "queue")]
@@ -22,4 +23,4 @@ pub(crate) use open::{Leave, Parcel};
 #[cfg(feature = "queue")]
 pub use open::{Transport, TransportSetup};
 pub use options::{MAX_CONNECTIONS, ServerState, SmtpOptions};
-pub use outcome::{Accepted, Phase, SendError, Status, TransportError};
+pub use outcome::{Accepted, Phase, SendError, TransportError};

@@ -18,7 +18,7 @@ use super::{Desk, later};
 use crate::EmailAddress;
 use crate::jitter::jittered;
 use crate::queue::{LetterNews, MailError, NewsKind, Suppressor};
-use crate::transport::{Accepted, Phase, SendError};
+use crate::transport::{Accepted, Phase, SendError, Status};
 
 /// After an unanswered dot the letter rests at least so long: if it was taken, its reader has it, and
 /// a server that lost its answer may be itself again.
@@ -77,10 +77,10 @@ impl Desk {
                 phase, reply, status, ..
             }) => {
                 // A full mailbox is emptied now and then: two more tries, far apart.
-                if status.is_some_and(|status| status.is_mailbox_full()) && job.attempts < FULL_MAILBOX {
+                if status.is_some_and(Status::is_mailbox_full) && job.attempts < FULL_MAILBOX {
                     return put_off(reply, false, AFTER_FULL);
                 }
-                let gone = phase == Phase::RcptTo && status.is_some_and(|status| status.names_no_mailbox());
+                let gone = phase == Phase::RcptTo && status.is_some_and(Status::names_no_mailbox);
                 End::Refused { why: reply, gone }
             }
             Err(SendError::Deferred { detail, .. }) => put_off(detail, false, Duration::ZERO),

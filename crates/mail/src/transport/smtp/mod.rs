@@ -36,7 +36,7 @@ use session::Letter;
 pub use spec::{AuthMethod, SmtpSpec, Timeouts, TlsMode, split_urls};
 
 pub use super::options::{MAX_CONNECTIONS, ServerState, SmtpOptions};
-use super::{Accepted, Phase, SendError, TransportError};
+use super::{Accepted, Phase, SendError, Status, TransportError};
 use crate::EmailAddress;
 use crate::post::{Post, PostError};
 
@@ -291,7 +291,7 @@ impl Smtp {
             Ok(_) => breaker.took(),
             Err(SendError::Refused {
                 phase, reply, status, ..
-            }) if status.is_some_and(|s| s.is_policy()) => {
+            }) if status.is_some_and(Status::is_policy) => {
                 let why = format!("refused for policy again and again: {reply}");
                 if breaker.policy_refusal((self.clock)(), &why) {
                     return Err(SendError::Server {

@@ -139,7 +139,7 @@ mod tests {
 
     #[tokio::test]
     async fn knows_a_policy_refusal() {
-        let policy = async |text: &str| read(text).await.unwrap().status().is_some_and(|s| s.is_policy());
+        let policy = async |text: &str| read(text).await.unwrap().status().is_some_and(Status::is_policy);
         assert!(policy("550 5.7.1 no\r\n").await);
         assert!(!policy("550 5.1.1 nobody\r\n").await);
         assert!(!policy("550 no\r\n").await);
