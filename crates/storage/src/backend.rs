@@ -171,8 +171,9 @@ impl Backend {
 
     pub(crate) async fn reader(&self) -> Result<Reader, Error> {
         Ok(match self {
-            Backend::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
-            Backend::Postgres { pool, .. } => Reader::Postgres(pool.acquire().await?),
+            // Waiting for a place is a large future; see `Store::run_tx`.
+            Backend::Sqlite { readers, .. } => Reader::Sqlite(Box::pin(readers.acquire()).await?),
+            Backend::Postgres { pool, .. } => Reader::Postgres(Box::pin(pool.acquire()).await?),
         })
     }
 

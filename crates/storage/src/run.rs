@@ -35,7 +35,9 @@ impl Store {
                     Err(closed) => Err(E::from(closed)),
                 }
             }
-            Backend::Postgres { pool, .. } => self.run_postgres(name, pool, body).await,
+            // On the heap: it is large, and every future that may run a transaction, taken or not, would carry it
+            // and be copied with it (a check of a token, which does so once in a rotation, by 8 KB twice a request).
+            Backend::Postgres { pool, .. } => Box::pin(self.run_postgres(name, pool, body)).await,
         };
         counters.transaction(name, |stats| {
             if result.is_ok() {
