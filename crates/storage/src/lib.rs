@@ -47,6 +47,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tx;
+mod user_id;
 mod wake;
 mod writer;
 
@@ -93,6 +94,7 @@ pub use sql::Dialect;
 pub use stats::{Stats, TxStats};
 pub use store::Store;
 pub use tx::{Conn, Tx};
+pub use user_id::{NotAUserId, UserId};
 pub use wake::Wakeups;
 
 /// A column that holds JSON: `jsonb` on PostgreSQL, text on SQLite.

@@ -3,13 +3,14 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx};
+use crate::{Error, Timestamp, Tx, UserId};
 
 /// One row of `users`.
 #[derive(Clone, sqlx::FromRow)]
 pub struct UserRow {
     /// What tokens and letters call this person.
-    pub id: Uuid,
+    #[sqlx(try_from = "Uuid")]
+    pub id: UserId,
     /// The address as it was given, tidied.
     pub email: String,
     /// The same address as it is compared.
@@ -51,7 +52,7 @@ pub async fn insert(tx: &mut Tx<'_>, user: &UserRow) -> Result<bool, Error> {
         "INSERT INTO {users} (id, email, email_canonical, password, active, locale, profile, created_at,
              updated_at, activated_at, password_changed_at, last_login_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
-        user.id,
+        user.id.uuid(),
         &user.email,
         &user.email_canonical,
         &user.password,
@@ -68,8 +69,8 @@ pub async fn insert(tx: &mut Tx<'_>, user: &UserRow) -> Result<bool, Error> {
 }
 
 /// The user of this id.
-pub async fn get(tx: &mut Tx<'_>, id: Uuid) -> Result<Option<UserRow>, Error> {
-    fetch_optional!(tx, UserRow, "SELECT * FROM {users} WHERE id = $1", id)
+pub async fn get(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, Error> {
+    fetch_optional!(tx, UserRow, "SELECT * FROM {users} WHERE id = $1", id.uuid())
 }
 
 /// The user of this canonical address.
@@ -82,13 +83,13 @@ pub async fn by_email(tx: &mut Tx<'_>, email_canonical: &str) -> Result<Option<U
     )
 }
 
-/// Users in the order of their ids, after `after` (the nil id for the first page).
-pub async fn list(tx: &mut Tx<'_>, after: Uuid, limit: i64) -> Result<Vec<UserRow>, Error> {
+/// Users in the order of their ids, after `after` if it is given.
+pub async fn list(tx: &mut Tx<'_>, after: Option<UserId>, limit: i64) -> Result<Vec<UserRow>, Error> {
     fetch_all!(
         tx,
         UserRow,
         "SELECT * FROM {users} WHERE id > $1 ORDER BY id LIMIT $2",
-        after,
+        after.and_then(UserId::uuid).unwrap_or_default(),
         limit
     )
 }
@@ -103,7 +104,7 @@ pub async fn count(tx: &mut Tx<'_>) -> Result<i64, Error> {
 /// meanwhile the password was changed or the account deactivated: then nobody is logged in.
 pub async fn note_login(
     tx: &mut Tx<'_>,
-    id: Uuid,
+    id: UserId,
     hash: &str,
     rehashed: Option<&str>,
 ) -> Result<bool, Error> {
@@ -113,7 +114,7 @@ pub async fn note_login(
         "UPDATE {users} SET last_login_at = $1, password = $2 WHERE id = $3 AND active AND password = $4",
         now,
         rehashed.unwrap_or(hash),
-        id,
+        id.uuid(),
         hash
     )?;
     Ok(rows == 1)
@@ -121,7 +122,7 @@ pub async fn note_login(
 
 /// Sets another password in place of the hash `old`. `false` if that is no longer the hash, or the account
 /// is not active.
-pub async fn change_password(tx: &mut Tx<'_>, id: Uuid, old: &str, new: &str) -> Result<bool, Error> {
+pub async fn change_password(tx: &mut Tx<'_>, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
     let now = tx.now();
     let rows = execute!(
         tx,
@@ -129,28 +130,28 @@ pub async fn change_password(tx: &mut Tx<'_>, id: Uuid, old: &str, new: &str) ->
          WHERE id = $3 AND active AND password = $4",
         new,
         now,
-        id,
+        id.uuid(),
         old
     )?;
     Ok(rows == 1)
 }
 
 /// Sets a password whatever stood there (an administrator, a reset link); `false` if there is no such user.
-pub async fn set_password(tx: &mut Tx<'_>, id: Uuid, new: &str) -> Result<bool, Error> {
+pub async fn set_password(tx: &mut Tx<'_>, id: UserId, new: &str) -> Result<bool, Error> {
     let now = tx.now();
     let rows = execute!(
         tx,
         "UPDATE {users} SET password = $1, password_changed_at = $2, updated_at = $2 WHERE id = $3",
         new,
         now,
-        id
+        id.uuid()
     )?;
     Ok(rows == 1)
 }
 
 /// Switches the account on or off. `false` if it already stood so or there is no such user. The first time
 /// it is switched on counts as its activation.
-pub async fn set_active(tx: &mut Tx<'_>, id: Uuid, active: bool) -> Result<bool, Error> {
+pub async fn set_active(tx: &mut Tx<'_>, id: UserId, active: bool) -> Result<bool, Error> {
     let now = tx.now();
     let rows = execute!(
         tx,
@@ -159,13 +160,13 @@ pub async fn set_active(tx: &mut Tx<'_>, id: Uuid, active: bool) -> Result<bool,
          WHERE id = $3 AND active <> $1",
         active,
         now,
-        id
+        id.uuid()
     )?;
     Ok(rows == 1)
 }
 
 /// Activates an account whose address was never confirmed. `false` if it was, or there is no such user.
-pub async fn activate(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
+pub async fn activate(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
     let now = tx.now();
     let rows = execute!(
         tx,
@@ -173,7 +174,7 @@ pub async fn activate(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
          WHERE id = $3 AND activated_at IS NULL",
         true,
         now,
-        id
+        id.uuid()
     )?;
     Ok(rows == 1)
 }
@@ -181,7 +182,7 @@ pub async fn activate(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
 /// Changes what is given of locale and profile; `false` if there is no such user.
 pub async fn update_profile(
     tx: &mut Tx<'_>,
-    id: Uuid,
+    id: UserId,
     locale: Option<&str>,
     profile: Option<&serde_json::Value>,
 ) -> Result<bool, Error> {
@@ -193,12 +194,12 @@ pub async fn update_profile(
         locale,
         profile.map(Json),
         now,
-        id
+        id.uuid()
     )?;
     Ok(rows == 1)
 }
 
 /// Deletes the user; `false` if there was none.
-pub async fn delete(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
-    Ok(execute!(tx, "DELETE FROM {users} WHERE id = $1", id)? == 1)
+pub async fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
+    Ok(execute!(tx, "DELETE FROM {users} WHERE id = $1", id.uuid())? == 1)
 }

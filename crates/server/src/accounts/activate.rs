@@ -1,13 +1,13 @@
 //! Press the link of an activation letter.
 
 use axum::extract::State;
+use gatepost_storage::registrations::RegistrationRow;
 use gatepost_storage::users::UserRow;
-use gatepost_storage::{Timestamp, Tx, audit, registrations, users};
+use gatepost_storage::{Timestamp, Tx, UserId, audit, registrations, users};
 use gatepost_tokens::{Activate, Refused};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::letters::{self, News};
 use super::user::User;
@@ -49,7 +49,7 @@ pub async fn press(app: &App, client: Client, token: &RawToken) -> Result<User, 
                     .tokens
                     .verify_in::<Activate>(tx, raw.expose())
                     .await?
-                    .subject::<Uuid>()?;
+                    .subject::<UserId>()?;
                 let user = make_active(tx, id).await?;
                 let id = user.id.to_string();
                 letters::news(&app, tx, News::Welcome, &id, &user.locale, tx.now()).await?;
@@ -61,11 +61,19 @@ pub async fn press(app: &App, client: Client, token: &RawToken) -> Result<User, 
         .await
 }
 
-async fn make_active(tx: &mut Tx<'_>, id: Uuid) -> Result<UserRow, Problem> {
+/// The registration of this id, which is gone then.
+async fn taken(tx: &mut Tx<'_>, id: UserId) -> Result<Option<RegistrationRow>, Problem> {
+    match id.uuid() {
+        Some(id) => Ok(registrations::take(tx, id).await?),
+        None => Ok(None),
+    }
+}
+
+async fn make_active(tx: &mut Tx<'_>, id: UserId) -> Result<UserRow, Problem> {
     let now = tx.now();
-    if let Some(registration) = registrations::take(tx, id).await? {
+    if let Some(registration) = taken(tx, id).await? {
         let user = UserRow {
-            id: registration.id,
+            id: registration.id.into(),
             email: registration.email,
             email_canonical: registration.email_canonical,
             password: registration.password,
@@ -96,11 +104,13 @@ async fn make_active(tx: &mut Tx<'_>, id: Uuid) -> Result<UserRow, Problem> {
 
 /// When what this link confirms was asked for, without using anything up: for the page with the button.
 pub async fn asked_at(app: &App, token: &RawToken) -> Result<Timestamp, Problem> {
-    let id: Uuid = app.tokens.peek::<Activate>(token.expose()).await?.subject()?;
+    let id: UserId = app.tokens.peek::<Activate>(token.expose()).await?.subject()?;
     app.store
         .read("activation_asked_at", move |tx| {
             Box::pin(async move {
-                if let Some(registration) = registrations::get(tx, id).await? {
+                if let Some(id) = id.uuid()
+                    && let Some(registration) = registrations::get(tx, id).await?
+                {
                     return Ok(registration.requested_at);
                 }
                 match users::get(tx, id).await? {
@@ -125,8 +135,8 @@ pub async fn withdraw(app: &App, client: Client, token: &RawToken) -> Result<(),
                     .tokens
                     .verify_in::<Activate>(tx, raw.expose())
                     .await?
-                    .subject::<Uuid>()?;
-                if registrations::take(tx, id).await?.is_none() {
+                    .subject::<UserId>()?;
+                if taken(tx, id).await?.is_none() {
                     return Err(Problem::from(Refused::Revoked));
                 }
                 audit::note(

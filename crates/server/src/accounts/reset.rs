@@ -2,12 +2,11 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use gatepost_storage::{Tx, audit, users};
+use gatepost_storage::{Tx, UserId, audit, users};
 use gatepost_tokens::{ChangePassword, EndReason};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::letters::{self, News};
 use super::password::Password;
@@ -46,7 +45,7 @@ pub async fn reset(
 /// Look at the token, judge the password, and only then use the token up.
 pub async fn choose(app: &App, client: Client, token: &RawToken, password: &Password) -> Result<(), Problem> {
     limits::token(app, client)?;
-    let id: Uuid = app
+    let id: UserId = app
         .tokens
         .peek::<ChangePassword>(token.expose())
         .await?
@@ -75,7 +74,7 @@ pub async fn choose(app: &App, client: Client, token: &RawToken, password: &Pass
         .await
 }
 
-async fn put(app: &App, tx: &mut Tx<'_>, id: Uuid, hash: &str) -> Result<(), Problem> {
+async fn put(app: &App, tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<(), Problem> {
     let Some(user) = users::get(tx, id).await? else {
         return Err(Problem::new(Code::TokenRevoked));
     };
@@ -95,7 +94,7 @@ async fn put(app: &App, tx: &mut Tx<'_>, id: Uuid, hash: &str) -> Result<(), Pro
 
 /// Whether the link can still be used, without using it: for the page with the form.
 pub async fn look(app: &App, token: &RawToken) -> Result<(), Problem> {
-    let id: Uuid = app
+    let id: UserId = app
         .tokens
         .peek::<ChangePassword>(token.expose())
         .await?

@@ -2,10 +2,9 @@
 //! programs, by an administrator. `actor` is who does it, for the audit (`cli`, `key:<name>`, `user:<id>`).
 
 use gatepost_storage::users::{self, UserRow};
-use gatepost_storage::{Json, Tx, audit, new_id, registrations};
+use gatepost_storage::{Json, Tx, UserId, audit, new_id, registrations};
 use gatepost_tokens::{ChangePassword, EndReason, TokenService};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::email::Email;
 use crate::events;
@@ -34,7 +33,7 @@ pub struct NewUser {
 pub async fn create(tx: &mut Tx<'_>, actor: &str, new: &NewUser) -> Result<Option<UserRow>, Problem> {
     let now = tx.now();
     let row = UserRow {
-        id: new_id(now),
+        id: new_id(now).into(),
         email: new.email.address().to_string(),
         email_canonical: new.email.canonical().to_owned(),
         password: new
@@ -74,7 +73,7 @@ pub async fn set_password(
     tx: &mut Tx<'_>,
     tokens: &TokenService,
     actor: &str,
-    id: Uuid,
+    id: UserId,
     hash: &str,
 ) -> Result<bool, Problem> {
     if !users::set_password(tx, id, hash).await? {
@@ -91,7 +90,7 @@ pub async fn set_password(
 }
 
 /// Let the account be used. `false` if it could be already, or there is no such user.
-pub async fn activate(tx: &mut Tx<'_>, actor: &str, id: Uuid) -> Result<bool, Problem> {
+pub async fn activate(tx: &mut Tx<'_>, actor: &str, id: UserId) -> Result<bool, Problem> {
     let changed = users::set_active(tx, id, true).await?;
     if changed {
         audit::note(tx, actor, "user.activated", Some(&id.to_string()), json!({})).await?;
@@ -107,7 +106,7 @@ pub async fn deactivate(
     tx: &mut Tx<'_>,
     tokens: &TokenService,
     actor: &str,
-    id: Uuid,
+    id: UserId,
 ) -> Result<bool, Problem> {
     if !users::set_active(tx, id, false).await? {
         return Ok(false);
@@ -127,7 +126,12 @@ pub async fn deactivate(
 }
 
 /// Delete the account; every token of its user dies. `false` if there is no such user.
-pub async fn delete(tx: &mut Tx<'_>, tokens: &TokenService, actor: &str, id: Uuid) -> Result<bool, Problem> {
+pub async fn delete(
+    tx: &mut Tx<'_>,
+    tokens: &TokenService,
+    actor: &str,
+    id: UserId,
+) -> Result<bool, Problem> {
     let Some(user) = users::get(tx, id).await? else {
         return Ok(false);
     };

@@ -105,7 +105,7 @@ async fn work(app: &App, tx: &mut Tx<'_>, id: Uuid, job: &Job) -> Result<(), Pro
             };
             if registrations::insert(tx, &row).await? {
                 letters::activation(app, tx, &row, job.requested_at).await?;
-                events::user::registered(tx, row.id).await?;
+                events::user::registered(tx, row.id.into()).await?;
             }
         }
         (Wanted::Registration { .. }, Some(user)) if user.active => {

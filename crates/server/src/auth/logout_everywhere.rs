@@ -2,10 +2,9 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use gatepost_storage::audit;
+use gatepost_storage::{UserId, audit};
 use gatepost_tokens::EndReason;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::bearer::Bearer;
@@ -21,7 +20,7 @@ pub async fn logout_everywhere(State(app): State<App>, bearer: Bearer) -> Result
 }
 
 /// End every session of a user, by the user's own wish; how many there were.
-pub async fn end_all(app: &App, user_id: Uuid) -> Result<u64, Problem> {
+pub async fn end_all(app: &App, user_id: UserId) -> Result<u64, Problem> {
     let parts = app.clone();
     app.store
         .run_tx("logout_everywhere", move |tx| {

@@ -1,12 +1,11 @@
 //! What is told of users.
 
 use gatepost_storage::users::UserRow;
-use gatepost_storage::{Error, Tx, events};
+use gatepost_storage::{Error, Tx, UserId, events};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// `user.registered`: somebody asked for an account of this id. Without the address, which nobody has confirmed.
-pub async fn registered(tx: &mut Tx<'_>, id: Uuid) -> Result<(), Error> {
+pub async fn registered(tx: &mut Tx<'_>, id: UserId) -> Result<(), Error> {
     tell(tx, "user.registered", json!({"user_id": id})).await
 }
 
@@ -17,17 +16,17 @@ pub async fn activated(tx: &mut Tx<'_>, user: &UserRow) -> Result<(), Error> {
 }
 
 /// `user.updated`: these fields were given other values.
-pub async fn updated(tx: &mut Tx<'_>, id: Uuid, changed: &[&str]) -> Result<(), Error> {
+pub async fn updated(tx: &mut Tx<'_>, id: UserId, changed: &[&str]) -> Result<(), Error> {
     tell(tx, "user.updated", json!({"user_id": id, "changed": changed})).await
 }
 
 /// `user.deactivated`: the account can't be used any more; its sessions have ended.
-pub async fn deactivated(tx: &mut Tx<'_>, id: Uuid) -> Result<(), Error> {
+pub async fn deactivated(tx: &mut Tx<'_>, id: UserId) -> Result<(), Error> {
     tell(tx, "user.deactivated", json!({"user_id": id})).await
 }
 
 /// `user.deleted`: the account is gone; what others keep of it can go too.
-pub async fn deleted(tx: &mut Tx<'_>, id: Uuid) -> Result<(), Error> {
+pub async fn deleted(tx: &mut Tx<'_>, id: UserId) -> Result<(), Error> {
     tell(tx, "user.deleted", json!({"user_id": id})).await
 }
 
@@ -43,7 +42,7 @@ pub enum How {
 }
 
 /// `user.password_changed`: older sessions have ended.
-pub async fn password_changed(tx: &mut Tx<'_>, id: Uuid, how: How) -> Result<(), Error> {
+pub async fn password_changed(tx: &mut Tx<'_>, id: UserId, how: How) -> Result<(), Error> {
     let how = match how {
         How::Changed => "changed",
         How::Reset => "reset",

@@ -3,6 +3,7 @@
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use gatepost_storage::UserId;
 use gatepost_tokens::{Access, Refused, Token};
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::app::App;
 #[derive(Debug)]
 pub struct Bearer {
     /// The user's id.
-    pub user_id: Uuid,
+    pub user_id: UserId,
     /// The session that the token belongs to.
     pub session: Uuid,
 }
@@ -42,7 +43,7 @@ impl FromRequestParts<App> for Bearer {
             .session
             .as_ref()
             .and_then(|session| session.sid.parse().ok());
-        match (token.subject::<Uuid>(), session) {
+        match (token.subject::<UserId>(), session) {
             (Ok(user_id), Some(session)) => Ok(Self { user_id, session }),
             // Ours, but made for somebody who has no account here.
             _ => Err(refuse(Refused::WrongPurpose)),

@@ -115,6 +115,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The id of a user in the path. Any text that is none is the id of nobody: 404, not 422.
+#[derive(Debug, Clone, Copy)]
+pub struct UserIn(pub gatepost_storage::UserId);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserIn {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path(text) = axum::extract::Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Problem::not_found())?;
+        text.parse().map(Self).map_err(|_| Problem::not_found())
+    }
+}
+
 /// The header `Idempotency-Key`, if there is one: 1 to 255 visible ASCII characters.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey(pub Option<String>);

@@ -17,6 +17,6 @@ pub mod token;
 
 pub use self::client::Client;
 pub use self::code::Code;
-pub use self::extract::{Form, Id, IdempotencyKey, Query};
+pub use self::extract::{Form, Id, IdempotencyKey, Query, UserIn};
 pub use self::json::Json;
 pub use self::problem::{Problem, ProblemDocument};

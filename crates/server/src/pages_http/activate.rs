@@ -3,10 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use gatepost_storage::users;
+use gatepost_storage::{UserId, users};
 use gatepost_tokens::Activate as Confirms;
 use serde::Deserialize;
-use uuid::Uuid;
 
 use super::link::{Link, refused};
 use crate::accounts::activate;
@@ -73,7 +72,7 @@ pub(crate) async fn submit(
 
 /// Whether a link that was used opened the account: it may as well have been withdrawn.
 async fn is_active(app: &App, token: &RawToken) -> Result<bool, Problem> {
-    let id: Uuid = app.tokens.tokens().check::<Confirms>(token.expose())?.subject()?;
+    let id: UserId = app.tokens.tokens().check::<Confirms>(token.expose())?.subject()?;
     let user = app.store.read("is_activated", move |tx| {
         Box::pin(async move { users::get(tx, id).await })
     });

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatepost_storage::UserId;
 use gatepost_tokens::Session;
 use uuid::Uuid;
 
@@ -30,7 +31,7 @@ const SEALED_AS: &str = "browser session";
 #[derive(Debug)]
 pub(crate) struct Visitor {
     /// The user.
-    pub(crate) user_id: Uuid,
+    pub(crate) user_id: UserId,
     /// The session of this browser.
     pub(crate) sid: Uuid,
     /// All of the user's sessions, this one among them.
@@ -72,8 +73,8 @@ impl Visitor {
 
 /// The cookie of a session: its id and its user's, sealed. It holds no token, so that nothing that is good
 /// for the API can be had from it.
-pub(crate) fn cookie(app: &App, user_id: Uuid, sid: Uuid) -> Result<Option<HeaderValue>, Problem> {
-    let plain = [user_id.as_bytes().as_slice(), sid.as_bytes()].concat();
+pub(crate) fn cookie(app: &App, user_id: UserId, sid: Uuid) -> Result<Option<HeaderValue>, Problem> {
+    let plain = [sid.as_bytes(), user_id.to_string().as_bytes()].concat();
     let sealed = app
         .sealer
         .seal_as(SEALED_AS, &[], &plain)
@@ -93,11 +94,12 @@ fn lifetime(app: &App) -> Duration {
         .min(app.config.auth.session_max_age)
 }
 
-fn open(app: &App, value: &str) -> Option<(Uuid, Uuid)> {
+fn open(app: &App, value: &str) -> Option<(UserId, Uuid)> {
     let sealed = URL_SAFE_NO_PAD.decode(value).ok()?;
     let plain = app.sealer.open_as(SEALED_AS, &[], &sealed).ok()?;
-    let (user_id, sid) = plain.split_at_checked(16)?;
-    Some((Uuid::from_slice(user_id).ok()?, Uuid::from_slice(sid).ok()?))
+    let (sid, user_id) = plain.split_at_checked(16)?;
+    let user_id = std::str::from_utf8(user_id).ok()?.parse().ok()?;
+    Some((user_id, Uuid::from_slice(sid).ok()?))
 }
 
 impl FromRequestParts<App> for Visitor {

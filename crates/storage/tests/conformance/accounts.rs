@@ -17,7 +17,7 @@ on_both!(
 
 fn user(at: Timestamp, email: &str) -> users::UserRow {
     users::UserRow {
-        id: new_id(at),
+        id: new_id(at).into(),
         email: email.to_owned(),
         email_canonical: email.to_lowercase(),
         password: "hash-1".to_owned(),
@@ -108,10 +108,10 @@ async fn users_guard_themselves(db: Database) {
     let (page, rest, count) = store
         .read("users", |tx| {
             Box::pin(async move {
-                let page = users::list(tx, Uuid::nil(), 10).await?;
+                let page = users::list(tx, None, 10).await?;
                 Ok::<_, Error>((
                     page.len(),
-                    users::list(tx, id, 10).await?.len(),
+                    users::list(tx, Some(id), 10).await?.len(),
                     users::count(tx).await?,
                 ))
             })

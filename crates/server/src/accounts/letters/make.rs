@@ -7,7 +7,7 @@ use gatepost_mail::letter::{
 use gatepost_mail::{
     About, AccountIntent, AccountLetters, EmailAddress, Letter, MailError, Resolution, Resolved,
 };
-use gatepost_storage::{Timestamp, Tx, registrations, users};
+use gatepost_storage::{Timestamp, Tx, UserId, registrations, users};
 use gatepost_tokens::{Activate, ChangePassword, Jti, Minted, NewToken, Purpose, TokenService};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -243,7 +243,7 @@ async fn reader(tx: &mut Tx<'_>, intent: &AccountIntent) -> Result<Option<Reader
     let found = match &intent.about {
         About::Registration(id) => registrations::get(tx, *id)
             .await?
-            .map(|row| (row.id, row.email, row.locale)),
+            .map(|row| (UserId::from(row.id), row.email, row.locale)),
         About::User(id) => match id.parse() {
             Ok(id) => users::get(tx, id)
                 .await?

@@ -1,7 +1,7 @@
 //! Change one's own password.
 
 use axum::extract::State;
-use gatepost_storage::{audit, users};
+use gatepost_storage::{UserId, audit, users};
 use gatepost_tokens::{ChangePassword, Grant};
 use serde::Deserialize;
 use serde_json::json;
@@ -56,7 +56,7 @@ pub async fn password(
 pub async fn change(
     app: &App,
     client: Client,
-    id: Uuid,
+    id: UserId,
     session: Uuid,
     current: &Password,
     new: &Password,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use gatepost_storage::UserId;
 use gatepost_tokens::EndReason;
 use uuid::Uuid;
 
@@ -24,7 +25,7 @@ pub async fn end(State(app): State<App>, bearer: Bearer, Id(id): Id) -> Result<S
 }
 
 /// End a session of this user; whether it was alive.
-pub async fn end_one(app: &App, user_id: Uuid, session: Uuid) -> Result<bool, Problem> {
+pub async fn end_one(app: &App, user_id: UserId, session: Uuid) -> Result<bool, Problem> {
     let parts = app.clone();
     app.store
         .run_tx("end_session", move |tx| {

@@ -1,7 +1,7 @@
 //! Where somebody is logged in.
 
 use axum::extract::State;
-use gatepost_storage::Timestamp;
+use gatepost_storage::{Timestamp, UserId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ pub async fn list(State(app): State<App>, bearer: Bearer) -> Result<Json<Session
 }
 
 /// The living sessions of a user; `current` is the one that asks.
-pub async fn of_user(app: &App, user_id: Uuid, current: Option<Uuid>) -> Result<Vec<Session>, Problem> {
+pub async fn of_user(app: &App, user_id: UserId, current: Option<Uuid>) -> Result<Vec<Session>, Problem> {
     let sessions = app.tokens.sessions(&user_id.to_string()).await?;
     let view = |session: gatepost_tokens::Session| Session {
         current: current == Some(session.id),

@@ -1,7 +1,6 @@
 //! `gatepost user list`.
 
-use gatepost_storage::users;
-use uuid::Uuid;
+use gatepost_storage::{UserId, users};
 
 use crate::accounts::User;
 use crate::ops::context::Context;
@@ -17,12 +16,12 @@ pub(in crate::ops) struct Args {
     limit: i64,
     /// Go on after this id
     #[arg(long, value_name = "ID")]
-    after: Option<Uuid>,
+    after: Option<UserId>,
 }
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
-    let after = args.after.unwrap_or(Uuid::nil());
+    let after = args.after;
     let (rows, total) = store
         .read("list_users", move |tx| {
             Box::pin(async move {

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 
 use crate::accounts::users;
 use crate::app::App;
-use crate::http::{Id, Problem};
+use crate::http::{Problem, UserIn};
 use crate::service::api_key::{Allowed, UsersWrite};
 
 /// Delete an account
@@ -23,7 +23,7 @@ use crate::service::api_key::{Allowed, UsersWrite};
 pub async fn delete(
     State(app): State<App>,
     allowed: Allowed<UsersWrite>,
-    Id(id): Id,
+    UserIn(id): UserIn,
 ) -> Result<StatusCode, Problem> {
     let (tokens, actor) = (app.tokens.clone(), allowed.key.actor());
     let deleted = app.store.run_tx("delete_user", move |tx| {

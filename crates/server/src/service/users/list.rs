@@ -1,10 +1,9 @@
 //! `GET /api/service/users`: accounts in the order in which they were made.
 
 use axum::extract::State;
-use gatepost_storage::users;
+use gatepost_storage::{UserId, users};
 use serde::Deserialize;
 use utoipa::IntoParams;
-use uuid::Uuid;
 
 use crate::accounts::{Email, User};
 use crate::app::App;
@@ -25,7 +24,7 @@ pub struct Filter {
     limit: Limit,
     /// The `next` of the part before.
     #[param(value_type = Option<String>)]
-    after: Option<Uuid>,
+    after: Option<UserId>,
 }
 
 /// List accounts
@@ -49,7 +48,7 @@ pub async fn list(
         let email = email.clone();
         Box::pin(async move {
             match email {
-                None => users::list(tx, after.unwrap_or_default(), limit.into()).await,
+                None => users::list(tx, after, limit.into()).await,
                 Some(email) => {
                     let found = users::by_email(tx, email.canonical()).await?;
                     Ok(found

@@ -7,13 +7,12 @@ pub mod revoke;
 pub mod show;
 pub mod update;
 
-use gatepost_storage::Tx;
 use gatepost_storage::users::{self, UserRow};
-use uuid::Uuid;
+use gatepost_storage::{Tx, UserId};
 
 use crate::http::Problem;
 
 /// The account, or 404.
-async fn existing(tx: &mut Tx<'_>, id: Uuid) -> Result<UserRow, Problem> {
+async fn existing(tx: &mut Tx<'_>, id: UserId) -> Result<UserRow, Problem> {
     users::get(tx, id).await?.ok_or_else(Problem::not_found)
 }

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use super::existing;
 use crate::accounts::users;
 use crate::app::App;
-use crate::http::{Id, Problem};
+use crate::http::{Problem, UserIn};
 use crate::service::api_key::{Allowed, UsersWrite};
 
 /// Revoke everything that an account holds
@@ -25,7 +25,7 @@ use crate::service::api_key::{Allowed, UsersWrite};
 pub async fn revoke(
     State(app): State<App>,
     allowed: Allowed<UsersWrite>,
-    Id(id): Id,
+    UserIn(id): UserIn,
 ) -> Result<StatusCode, Problem> {
     let (tokens, actor) = (app.tokens.clone(), allowed.key.actor());
     app.store

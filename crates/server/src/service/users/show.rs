@@ -5,7 +5,7 @@ use axum::extract::State;
 use super::existing;
 use crate::accounts::User;
 use crate::app::App;
-use crate::http::{Id, Json, Problem};
+use crate::http::{Json, Problem, UserIn};
 use crate::service::api_key::{Allowed, UsersRead};
 
 /// Show an account
@@ -23,7 +23,7 @@ use crate::service::api_key::{Allowed, UsersRead};
 pub async fn show(
     State(app): State<App>,
     _allowed: Allowed<UsersRead>,
-    Id(id): Id,
+    UserIn(id): UserIn,
 ) -> Result<Json<User>, Problem> {
     let row = app
         .store

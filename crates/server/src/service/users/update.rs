@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use gatepost_storage::Tx;
 use gatepost_storage::users as rows;
+use gatepost_storage::{Tx, UserId};
 use gatepost_tokens::TokenService;
 use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::existing;
 use crate::accounts::profile::{LocaleTag, Profile};
 use crate::accounts::{Password, User, users};
 use crate::app::App;
 use crate::events;
-use crate::http::{Id, Json, Problem};
+use crate::http::{Json, Problem, UserIn};
 use crate::service::api_key::{Allowed, UsersWrite};
 
 /// What to change.
@@ -54,7 +53,7 @@ struct Change {
 pub async fn update(
     State(app): State<App>,
     allowed: Allowed<UsersWrite>,
-    Id(id): Id,
+    UserIn(id): UserIn,
     Json(request): Json<Request>,
 ) -> Result<Json<User>, Problem> {
     let before = app
@@ -99,7 +98,7 @@ async fn make(
     tx: &mut Tx<'_>,
     tokens: &TokenService,
     actor: &str,
-    id: Uuid,
+    id: UserId,
     change: &Change,
 ) -> Result<(), Problem> {
     let changed: Vec<&str> = [

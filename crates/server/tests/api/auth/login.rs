@@ -1,7 +1,7 @@
 use gatepost::accounts::users;
 use gatepost::testing::TestApp;
+use gatepost_storage::UserId;
 use serde_json::json;
-use uuid::Uuid;
 
 use crate::{ANNA, OWLS, STONES, on_both};
 
@@ -39,7 +39,7 @@ async fn the_right_password_opens_a_session(app: TestApp) {
 }
 
 async fn a_deactivated_account_is_told_only_with_the_right_password(app: TestApp) {
-    let id: Uuid = app.user(ANNA, OWLS).await.parse().unwrap();
+    let id: UserId = app.user(ANNA, OWLS).await.parse().unwrap();
     let (access, refresh) = app.log_in(ANNA, OWLS).await;
     let parts = app.app.clone();
     app.app
@@ -77,7 +77,7 @@ async fn a_deactivated_account_is_told_only_with_the_right_password(app: TestApp
 async fn an_old_hash_is_made_anew(app: TestApp) {
     // Made by Django with other parameters, for "correct horse".
     const DJANGO: &str = "argon2$argon2id$v=19$m=128,t=1,p=1$";
-    let id: Uuid = app.user(ANNA, OWLS).await.parse().unwrap();
+    let id: UserId = app.user(ANNA, OWLS).await.parse().unwrap();
     let stored = |app: &TestApp| {
         let store = app.app.store.clone();
         async move {
