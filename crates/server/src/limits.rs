@@ -7,7 +7,7 @@ use gatepost_mail::seal::Sealer;
 
 use crate::accounts::email::Email;
 use crate::app::App;
-use crate::cache::{Limited, Rule};
+use crate::cache::{Count, Limited, Rule};
 use crate::http::Client;
 
 const fn rule(name: &'static str, burst: u32, millis: u64) -> Rule {
@@ -32,33 +32,37 @@ const LETTER_ACCOUNT: Rule = rule("letter.account", 5, 600_000);
 const TOKEN_CLIENT: Rule = rule("token.client", 200, 100);
 
 /// Who asks for a letter is counted before anything is hashed or looked up, the same for every address.
-pub(crate) fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
-    let now = app.now().as_micros();
-    app.limits.take(&LETTER_CLIENT, &client.limit_key(), now)?;
-    app.limits
-        .take(&LETTER_ACCOUNT, &account_key(&app.sealer, email), now)
+pub(crate) async fn letter(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
+    let account = account_key(&app.sealer, email);
+    let counts: [Count<'_>; 2] = [(&LETTER_CLIENT, &client.limit_key()), (&LETTER_ACCOUNT, &account)];
+    app.limits.take(&counts, app.now().as_micros()).await
 }
 
 /// Who tries a password, likewise.
-pub(crate) fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
-    let now = app.now().as_micros();
+pub(crate) async fn login(app: &App, client: Client, email: &Email) -> Result<(), Limited> {
     let account = account_key(&app.sealer, email);
-    app.limits.take(&LOGIN_CLIENT, &client.limit_key(), now)?;
-    app.limits.take(&LOGIN_PAIR, &pair_key(client, &account), now)?;
-    app.limits.take(&LOGIN_ACCOUNT, &account, now)
+    let counts: [Count<'_>; 3] = [
+        (&LOGIN_CLIENT, &client.limit_key()),
+        (&LOGIN_PAIR, &pair_key(client, &account)),
+        (&LOGIN_ACCOUNT, &account),
+    ];
+    app.limits.take(&counts, app.now().as_micros()).await
 }
 
 /// The password was right.
-pub(crate) fn login_succeeded(app: &App, client: Client, email: &Email) {
+pub(crate) async fn login_succeeded(app: &App, client: Client, email: &Email) {
     let account = account_key(&app.sealer, email);
-    app.limits.forget(&LOGIN_PAIR, &pair_key(client, &account));
-    app.limits.forget(&LOGIN_ACCOUNT, &account);
+    let counts: [Count<'_>; 2] = [
+        (&LOGIN_PAIR, &pair_key(client, &account)),
+        (&LOGIN_ACCOUNT, &account),
+    ];
+    app.limits.forget(&counts, app.now().as_micros()).await;
 }
 
 /// Who presses a link or refreshes.
-pub(crate) fn token(app: &App, client: Client) -> Result<(), Limited> {
-    app.limits
-        .take(&TOKEN_CLIENT, &client.limit_key(), app.now().as_micros())
+pub(crate) async fn token(app: &App, client: Client) -> Result<(), Limited> {
+    let counts: [Count<'_>; 1] = [(&TOKEN_CLIENT, &client.limit_key())];
+    app.limits.take(&counts, app.now().as_micros()).await
 }
 
 /// An account, known or not, by a keyed hash of its canonical address.

@@ -39,7 +39,7 @@ pub async fn activate(
 
 /// Activate, once.
 pub async fn press(app: &App, client: Client, token: &RawToken) -> Result<User, Problem> {
-    limits::token(app, client)?;
+    limits::token(app, client).await?;
     let (parts, raw) = (app.clone(), token.clone());
     app.store
         .run_tx("activate", move |tx| {
@@ -125,7 +125,7 @@ pub async fn asked_at(app: &App, token: &RawToken) -> Result<Timestamp, Problem>
 
 /// "This was not me": the link is used up and the registration forgotten.
 pub async fn withdraw(app: &App, client: Client, token: &RawToken) -> Result<(), Problem> {
-    limits::token(app, client)?;
+    limits::token(app, client).await?;
     let (parts, raw) = (app.clone(), token.clone());
     app.store
         .run_tx("withdraw_registration", move |tx| {

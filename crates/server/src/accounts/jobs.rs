@@ -57,7 +57,7 @@ pub(crate) async fn ask_for_letter(
     email: &Email,
     wanted: Wanted,
 ) -> Result<(), Problem> {
-    limits::letter(app, client, email)?;
+    limits::letter(app, client, email).await?;
     let job = Job {
         email: email.address().clone(),
         requested_at: app.now(),

@@ -63,7 +63,7 @@ pub async fn ask(app: &App, client: Client, new: NewRegistration) -> Result<(), 
     if app.config.accounts.registration != Registration::Open {
         return Err(Problem::new(Code::RegistrationClosed));
     }
-    limits::letter(app, client, &new.email)?;
+    limits::letter(app, client, &new.email).await?;
     let profile = new.profile.unwrap_or_default();
     let mut about = profile.texts();
     about.push(new.email.address().as_str());

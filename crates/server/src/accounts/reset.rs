@@ -44,7 +44,7 @@ pub async fn reset(
 
 /// Look at the token, judge the password, and only then use the token up.
 pub async fn choose(app: &App, client: Client, token: &RawToken, password: &Password) -> Result<(), Problem> {
-    limits::token(app, client)?;
+    limits::token(app, client).await?;
     let id: UserId = app
         .tokens
         .peek::<ChangePassword>(token.expose())

@@ -57,7 +57,7 @@ pub async fn log_in(
     email: &Email,
     password: &Password,
 ) -> Result<Grant, Problem> {
-    limits::login(app, client, email)?;
+    limits::login(app, client, email).await?;
     let canonical = email.canonical().to_owned();
     let user = app
         .store
@@ -107,7 +107,7 @@ pub async fn log_in(
             })
         })
         .await?;
-    limits::login_succeeded(app, client, email);
+    limits::login_succeeded(app, client, email).await;
     tracing::info!(user = %id, session = %grant.sid, "logged in");
     Ok(grant)
 }

@@ -37,7 +37,7 @@ pub async fn refresh(
 
 /// Rotate. Reuse is written down, its letter with it, and only then refused.
 pub async fn exchange(app: &App, client: Client, token: &RawToken) -> Result<Grant, Problem> {
-    limits::token(app, client)?;
+    limits::token(app, client).await?;
     let (parts, raw) = (app.clone(), token.clone());
     let rotation = app
         .store

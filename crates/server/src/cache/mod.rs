@@ -21,6 +21,9 @@ pub struct Rule {
     pub every: Duration,
 }
 
+/// One thing to count: by which rule, and for whom.
+pub type Count<'a> = (&'a Rule, &'a [u8]);
+
 /// Refused; ask again after this long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many; wait {0:?}")]
@@ -49,21 +52,35 @@ impl Limits {
         Self(Backend::Off)
     }
 
-    /// Count one more of `rule` for `whom` at `now_micros` (microseconds since the epoch).
-    pub fn take(&self, rule: &Rule, whom: &[u8], now_micros: i64) -> Result<(), Limited> {
-        match &self.0 {
-            Backend::Off => Ok(()),
-            Backend::Memory(key, memory) => memory
+    /// Count one more of each, in this order, at `now_micros` (microseconds since the epoch). The first that is
+    /// refused ends it: those before it are counted, itself and those after it are not.
+    #[expect(
+        clippy::unused_async,
+        reason = "not every backend is this process's own memory"
+    )]
+    pub async fn take(&self, counts: &[Count<'_>], now_micros: i64) -> Result<(), Limited> {
+        let Backend::Memory(key, memory) = &self.0 else {
+            return Ok(());
+        };
+        for (rule, whom) in counts {
+            memory
                 .take(counter(key, rule, whom), rule.burst, rule.every, now_micros)
-                .map_err(Limited),
+                .map_err(Limited)?;
         }
+        Ok(())
     }
 
     /// Forget what was counted: the right password makes good the wrong ones before it.
-    pub fn forget(&self, rule: &Rule, whom: &[u8]) {
-        match &self.0 {
-            Backend::Off => {}
-            Backend::Memory(key, memory) => memory.forget(counter(key, rule, whom)),
+    #[expect(
+        clippy::unused_async,
+        reason = "not every backend is this process's own memory"
+    )]
+    pub async fn forget(&self, counts: &[Count<'_>], _now_micros: i64) {
+        let Backend::Memory(key, memory) = &self.0 else {
+            return;
+        };
+        for (rule, whom) in counts {
+            memory.forget(counter(key, rule, whom));
         }
     }
 }
@@ -80,8 +97,8 @@ fn counter(key: &DerivedKey, rule: &Rule, whom: &[u8]) -> Key {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rules_count_apart_and_forgetting_starts_anew() {
+    #[tokio::test]
+    async fn rules_count_apart_and_forgetting_starts_anew() {
         let limits = Limits::memory(
             gatepost_tokens::Keys::from_secret([7; 32])
                 .unwrap()
@@ -93,10 +110,13 @@ mod tests {
             every: Duration::from_secs(10),
         };
         let two = Rule { name: "two", ..one };
-        limits.take(&one, b"a", 0).unwrap();
-        limits.take(&two, b"a", 0).unwrap();
-        assert_eq!(limits.take(&one, b"a", 0), Err(Limited(Duration::from_secs(10))));
-        limits.forget(&one, b"a");
-        limits.take(&one, b"a", 0).unwrap();
+        let refused = Err(Limited(Duration::from_secs(10)));
+        limits.take(&[(&one, b"a")], 0).await.unwrap();
+        // The first that is refused ends it: `two` is not counted.
+        assert_eq!(limits.take(&[(&one, b"a"), (&two, b"a")], 0).await, refused);
+        limits.take(&[(&two, b"a")], 0).await.unwrap();
+        limits.forget(&[(&one, b"a")], 0).await;
+        limits.take(&[(&one, b"a")], 0).await.unwrap();
+        assert_eq!(limits.take(&[(&one, b"a")], 0).await, refused);
     }
 }

@@ -12,7 +12,7 @@ use super::session::{self, NewCookie};
 use crate::accounts::hasher::Verdict;
 use crate::accounts::{Email, Password};
 use crate::app::App;
-use crate::cache::Rule;
+use crate::cache::{Count, Rule};
 use crate::http::pages::console::ConsoleLogin;
 use crate::http::pages::view::Notice;
 use crate::http::pages::{Fault, Lang};
@@ -86,8 +86,8 @@ pub(super) async fn submit(
 async fn log_in(app: &App, client: Client, email: &Email, password: &Password) -> Result<NewCookie, Problem> {
     let now = app.now().as_micros();
     let whom = app.sealer.address_hash(email.address());
-    app.limits.take(&BY_CLIENT, &client.limit_key(), now)?;
-    app.limits.take(&BY_ADMIN, &whom, now)?;
+    let counts: [Count<'_>; 2] = [(&BY_CLIENT, &client.limit_key()), (&BY_ADMIN, &whom)];
+    app.limits.take(&counts, now).await?;
     let canonical = email.canonical().to_owned();
     let found = app.store.read("find_admin", move |tx| {
         let canonical = canonical.clone();
@@ -111,7 +111,7 @@ async fn log_in(app: &App, client: Client, email: &Email, password: &Password) -
     if !opened.await? {
         return Err(Problem::new(Code::InvalidCredentials));
     }
-    app.limits.forget(&BY_ADMIN, &whom);
+    app.limits.forget(&counts[1..], now).await;
     tracing::info!(admin = %id, "an administrator logged in");
     Ok(new)
 }

@@ -44,7 +44,7 @@ pub(super) async fn page(
     client: Client,
     Query(link): Query<Link>,
 ) -> Result<Response, Problem> {
-    limits::token(&app, client)?;
+    limits::token(&app, client).await?;
     shown(&app, lang, StatusCode::OK, link.token, Vec::new()).await
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn submit(
     client: Client,
     Form(request): Form<Request>,
 ) -> Result<Response, Problem> {
-    limits::token(&app, client)?;
+    limits::token(&app, client).await?;
     let Request {
         token,
         email: typed,

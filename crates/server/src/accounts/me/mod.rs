@@ -33,11 +33,11 @@ fn gone() -> Problem {
 /// The password again, before something that cannot be undone. Counted like a login.
 async fn confirm(app: &App, client: Client, user: &UserRow, password: &Password) -> Result<(), Problem> {
     let email: Email = user.email.parse().map_err(Problem::internal)?;
-    limits::login(app, client, &email)?;
+    limits::login(app, client, &email).await?;
     match app.hasher.verify(password, Some(&user.password)).await? {
         Verdict::Wrong => Err(Problem::new(Code::InvalidCredentials).detail("The password is wrong.")),
         Verdict::Right | Verdict::RightOutdated => {
-            limits::login_succeeded(app, client, &email);
+            limits::login_succeeded(app, client, &email).await;
             Ok(())
         }
     }
