@@ -26,7 +26,7 @@ impl TokenService {
 
     /// As [`verify`](Self::verify), inside [`run_tx`](gatepost_storage::Store::run_tx).
     pub async fn verify_in<P: Purpose>(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Token<P>, Refused> {
-        self.revocations.read_keys_in(tx).await?;
+        self.read_keys_for(tx, raw).await?;
         let token = self.tokens.check::<P>(raw)?;
         settle(tx, &self.tokens.keyed::<P>().spec, &token.claims, Use::Consume).await?;
         Ok(token)
@@ -41,7 +41,7 @@ impl TokenService {
         purpose: &str,
         consume: bool,
     ) -> Result<AnyToken, Refused> {
-        self.revocations.read_keys_in(tx).await?;
+        self.read_keys_for(tx, raw).await?;
         let token = self.tokens.check_any(raw)?;
         if token.purpose.name != purpose {
             return Err(Refused::WrongPurpose);
@@ -117,6 +117,18 @@ impl TokenService {
             return check();
         }
         checked
+    }
+
+    /// Reads the keys in the caller's transaction, if they may have changed: by now, or by this token's word.
+    pub(crate) async fn read_keys_for(
+        &self,
+        tx: &mut Tx<'_>,
+        raw: &str,
+    ) -> Result<(), gatepost_storage::Error> {
+        if self.revocations.is_old() || self.tokens.asks_for_unknown_key(raw) {
+            self.revocations.read_keys_now_in(tx).await?;
+        }
+        Ok(())
     }
 
     async fn look(&self, spec: &PurposeSpec, claims: &Claims) -> Result<(), Refused> {

@@ -163,6 +163,9 @@ pub enum KeyStoreError {
     /// Other instances were adding keys all the while.
     #[error("other instances are changing the keys at this moment")]
     Busy,
+    /// The program ended while the key was searched for.
+    #[error("the key could not be made")]
+    Unmade(#[source] Unavailable),
     /// It is done, but what stands now could not be read.
     #[error("the keys could not be read")]
     Unread(#[source] Unavailable),
@@ -175,7 +178,7 @@ impl KeyStoreError {
         match self {
             Self::Storage(error) => error.is_transient(),
             Self::Key(error) => matches!(error, KeyError::Signing | KeyError::Random(_)),
-            Self::Busy | Self::Unread(_) => true,
+            Self::Busy | Self::Unmade(_) | Self::Unread(_) => true,
             Self::Unknown(_) | Self::Known(_) | Self::InUse(_) | Self::Sealed(_) => false,
         }
     }
@@ -238,6 +241,9 @@ pub enum KeyError {
     /// The JSON is not a private key that can be used.
     #[error("this is not a private key as JSON (RFC 7517): {0}")]
     Jwk(&'static str),
+    /// The text is not a private key that can be used.
+    #[error("this is not a private key as PEM: {0}")]
+    Pem(&'static str),
     /// A key is for at least one purpose, by its name.
     #[error("`{0}` are not purposes: a key is for one or more, by their names")]
     Purposes(String),

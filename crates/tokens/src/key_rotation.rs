@@ -7,11 +7,11 @@ use gatepost_storage::signing_keys::{self, SigningKeyRow};
 
 use crate::algorithm::Algorithm;
 use crate::error::KeyStoreError;
-use crate::key_store::{KeyInfo, TRIES, next_number};
+use crate::key_change::KeyChange;
+use crate::key_store::{KeyInfo, TRIES, generated, next_number};
 use crate::ring_plan::{KeyState, Planned, plan, purposes};
 use crate::seal;
 use crate::service::TokenService;
-use crate::signing_key::SigningKey;
 
 impl TokenService {
     /// Makes the next key of the same kind and for the same purposes as this one, which may be a derived one.
@@ -30,7 +30,7 @@ impl TokenService {
         every: Duration,
         announced_for: Duration,
     ) -> Result<Vec<KeyInfo>, KeyStoreError> {
-        self.tend().await?;
+        self.tend_keys().await?;
         let mut made = Vec::new();
         for _ in 0..TRIES {
             let now = self.store.now();
@@ -47,7 +47,7 @@ impl TokenService {
                 })
                 .map(|key| key.row.clone());
             let Some(old) = due else { break };
-            let next = SigningKey::generate(old.algorithm.parse()?)?;
+            let next = generated(old.algorithm.parse()?).await?;
             let kid = next.kid().to_owned();
             let service = self.clone();
             // Put behind the very rows that were looked at: another instance's key makes this one's place taken.
@@ -98,7 +98,11 @@ impl TokenService {
             if key.state == KeyState::Signing {
                 return Err(KeyStoreError::InUse(kid.to_owned()));
             }
-            return Ok(signing_keys::retire(tx, kid).await?);
+            let retired = signing_keys::retire(tx, kid).await?;
+            if retired {
+                self.tell_key(tx, KeyChange::retired(key.row)).await?;
+            }
+            return Ok(retired);
         }
         let Some((_, purpose, current)) = self.tokens.derived_keys().into_iter().find(|key| key.0 == kid)
         else {
@@ -122,11 +126,16 @@ impl TokenService {
             signs_from: now,
             retired_at: Some(now),
         };
-        Ok(signing_keys::insert(tx, &row).await?)
+        let retired = signing_keys::insert(tx, &row).await?;
+        if retired {
+            self.tell_key(tx, KeyChange::retired(&row)).await?;
+        }
+        Ok(retired)
     }
 
     /// Notes longer lifetimes, seals anew after a change of the secret, and forgets what has long counted no more.
-    async fn tend(&self) -> Result<(), KeyStoreError> {
+    /// Part of [`rotate_due`](Self::rotate_due); for who rotates by hand.
+    pub async fn tend_keys(&self) -> Result<(), KeyStoreError> {
         let service = self.clone();
         self.store
             .run_tx("tend_keys", move |tx| {

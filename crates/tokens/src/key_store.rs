@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use gatepost_storage::signing_keys::{self, SigningKeyRow};
 use gatepost_storage::{Timestamp, Tx};
+use serde_json::Value;
 
 use crate::algorithm::Algorithm;
-use crate::error::KeyStoreError;
+use crate::error::{KeyStoreError, Unavailable};
+use crate::key_change::KeyChange;
 use crate::purpose::{MAX_LIFETIME, class_of, is_purpose_name};
 use crate::ring_plan::{KeyState, Planned, plan, purposes};
 use crate::seal;
@@ -56,7 +58,8 @@ impl TokenService {
         purposes: &[&str],
         announced_for: Duration,
     ) -> Result<KeyInfo, KeyStoreError> {
-        self.add_key(SigningKey::generate(algorithm)?, purposes, announced_for)
+        self.joined(purposes)?;
+        self.add_key(generated(algorithm).await?, purposes, announced_for)
             .await
     }
 
@@ -99,7 +102,16 @@ impl TokenService {
         purposes: &[&str],
     ) -> Result<Option<KeyInfo>, KeyStoreError> {
         let joined = self.joined(purposes)?;
-        let fresh = SigningKey::generate(algorithm)?;
+        let rows = self
+            .store
+            .read("ensured_keys", |tx| Box::pin(signing_keys::list(tx)))
+            .await?;
+        if stands(&plan(&rows, self.store.now()), algorithm, &joined) {
+            self.learn_keys().await.map_err(KeyStoreError::Unread)?;
+            return Ok(None);
+        }
+        // Only now: an RSA key takes a second.
+        let fresh = generated(algorithm).await?;
         let kid = fresh.kid().to_owned();
         for _ in 0..TRIES {
             let (service, fresh, joined) = (self.clone(), fresh.clone(), joined.clone());
@@ -121,7 +133,7 @@ impl TokenService {
                 .await;
             match put? {
                 None => {
-                    self.revocations.be_fresh().await.map_err(KeyStoreError::Unread)?;
+                    self.learn_keys().await.map_err(KeyStoreError::Unread)?;
                     return Ok(None);
                 }
                 Some(true) => return self.key(&kid).await.map(Some),
@@ -190,12 +202,36 @@ impl TokenService {
             signs_from: now + announced_for,
             retired_at: None,
         };
-        Ok(signing_keys::insert(tx, &row).await?)
+        let put = signing_keys::insert(tx, &row).await?;
+        if put {
+            self.tell_key(tx, KeyChange::made(key, purposes)).await?;
+        }
+        Ok(put)
+    }
+
+    /// Makes sure that this instance knows the keys as they are in the database, or were a second ago.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if the database does not answer.
+    pub async fn learn_keys(&self) -> Result<(), Unavailable> {
+        self.revocations.be_fresh().await
+    }
+
+    /// The JWKS document, for everybody to read: of the keys that stand now or, while the database does not answer,
+    /// of those that this instance knew last.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if this instance never learnt of any: a document without them would be kept by whoever asked.
+    pub async fn published_keys(&self) -> Result<Value, Unavailable> {
+        match self.learn_keys().await {
+            Err(error) if !self.revocations.has_read() => Err(error),
+            _ => Ok(self.tokens.jwks()),
+        }
     }
 
     /// What stands now, once this instance has read it too.
     pub(crate) async fn key(&self, kid: &str) -> Result<KeyInfo, KeyStoreError> {
-        self.revocations.be_fresh().await.map_err(KeyStoreError::Unread)?;
+        self.learn_keys().await.map_err(KeyStoreError::Unread)?;
         let found = self.list_keys().await?.into_iter().find(|key| key.kid == kid);
         found.ok_or_else(|| KeyStoreError::Unknown(kid.to_owned()))
     }
@@ -238,6 +274,18 @@ fn stands(planned: &[Planned<'_>], algorithm: Algorithm, wanted: &str) -> bool {
             key.row.algorithm == algorithm.as_str()
         })
     })
+}
+
+/// A new key. One for RSA is searched for on a thread of its own, since nobody else could go on meanwhile.
+pub(crate) async fn generated(algorithm: Algorithm) -> Result<SigningKey, KeyStoreError> {
+    if !matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256) {
+        return Ok(SigningKey::generate(algorithm)?);
+    }
+    let search = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm));
+    match search.await {
+        Ok(key) => Ok(key?),
+        Err(ended) => Err(KeyStoreError::Unmade(Unavailable::new(ended))),
+    }
 }
 
 pub(crate) fn next_number(rows: &[SigningKeyRow]) -> i64 {

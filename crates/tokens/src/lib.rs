@@ -73,10 +73,14 @@ mod jwk;
 #[cfg(feature = "store")]
 mod keeper;
 #[cfg(feature = "store")]
+mod key_change;
+#[cfg(feature = "store")]
 mod key_rotation;
 #[cfg(feature = "store")]
 mod key_store;
 mod keys;
+#[cfg(feature = "asymmetric")]
+mod pem;
 mod purpose;
 mod random;
 #[cfg(feature = "store")]
@@ -123,6 +127,8 @@ pub use error::{KeyStoreError, SecretError, ServiceError};
 pub use inspect::Inspected;
 pub use issue::{MAX_SUBJECT_BYTES, MAX_TOKEN_BYTES, Minted, NewToken};
 pub use jti::Jti;
+#[cfg(feature = "store")]
+pub use key_change::KeyChange;
 #[cfg(feature = "store")]
 pub use key_store::{ANNOUNCED_AT_LEAST, ANNOUNCED_FOR, KeyInfo};
 pub use keys::{DerivedKey, Keys, MIN_SECRET_BYTES};

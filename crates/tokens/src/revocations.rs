@@ -165,19 +165,41 @@ impl Revocations {
         !self.state.is_fresh(self.state.wakeups.count())
     }
 
-    /// A reading for a token whose key nobody here knows. Whoever makes such tokens up gets no more than one every
-    /// 100 ms out of the database, and none while readings fail.
+    /// Whether there was ever a reading.
+    pub(crate) fn has_read(&self) -> bool {
+        self.state.read_at.load(Ordering::Acquire) != 0
+    }
+
+    /// A reading that begins after now, for a token whose key nobody here knows: it may have been made a moment ago.
+    /// Whoever makes such tokens up gets no more than one every 100 ms out of the database, which all of them wait for,
+    /// and none while readings fail.
     pub(crate) async fn look_again(&self) -> bool {
-        !self.state.failing.load(Ordering::Acquire)
-            && (self.is_old() || self.age() >= BETWEEN)
-            && self.catch_up().await.is_ok()
+        if self.state.failing.load(Ordering::Acquire) {
+            return false;
+        }
+        let entered = nanos(self.state.born.elapsed());
+        if !self.is_old() {
+            tokio::time::sleep(BETWEEN.saturating_sub(self.age())).await;
+        }
+        while self.state.read_at.load(Ordering::Acquire) < entered {
+            if self.catch_up().await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Reads the keys in the caller's transaction, if nobody else keeps them fresh.
     pub(crate) async fn read_keys_in(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
-        if self.is_old()
-            && let Some(found) = self.state.keeper.read(tx).await?
-        {
+        if self.is_old() {
+            self.read_keys_now_in(tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the keys in the caller's transaction.
+    pub(crate) async fn read_keys_now_in(&self, tx: &mut Tx<'_>) -> Result<(), Error> {
+        if let Some(found) = self.state.keeper.read(tx).await? {
             self.state.keeper.apply(&found, tx.now());
         }
         Ok(())

@@ -79,7 +79,7 @@ impl TokenService {
     }
 
     async fn kill(&self, tx: &mut Tx<'_>, raw: &str, reason: EndReason) -> Result<bool, ServiceError> {
-        self.revocations.read_keys_in(tx).await?;
+        self.read_keys_for(tx, raw).await?;
         let Ok(token) = self.tokens.check_any(raw) else {
             return Ok(false);
         };

@@ -12,6 +12,7 @@ use crate::ended::EndHook;
 use crate::error::{CreateError, ServiceError};
 use crate::issue::{Minted, NewToken};
 use crate::keeper::Keeper;
+use crate::key_change::KeyHook;
 use crate::purpose::{Access, Purpose, PurposeSpec, Refresh};
 use crate::revocations::Revocations;
 use crate::sight::Sights;
@@ -60,6 +61,7 @@ pub struct TokenService {
     pub(crate) revocations: Revocations,
     pub(crate) sights: Arc<Sights>,
     pub(crate) ended: EndHook,
+    pub(crate) changed: KeyHook,
 }
 
 impl TokenService {
@@ -75,6 +77,7 @@ impl TokenService {
             limits: SessionLimits::default(),
             sights: Arc::default(),
             ended: EndHook::default(),
+            changed: KeyHook::default(),
         }
     }
 

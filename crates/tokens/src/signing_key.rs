@@ -76,6 +76,16 @@ impl SigningKey {
         Self::from_parts(algorithm.parse()?, jwk)
     }
 
+    /// A private key as PEM: PKCS #8 (`BEGIN PRIVATE KEY`), or what OpenSSL wrote before (`BEGIN RSA PRIVATE KEY`,
+    /// `BEGIN EC PRIVATE KEY`). It does not say what it signs with, so the caller does.
+    ///
+    /// # Errors
+    /// [`KeyError::Pem`] if it can't be read; else as [`from_jwk`](Self::from_jwk).
+    #[cfg(feature = "asymmetric")]
+    pub fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, KeyError> {
+        Self::from_parts(algorithm, crate::pem::parse(text)?)
+    }
+
     /// A key that another program has chosen. Under 32 bytes it could be guessed; shorter than the hash it is weaker
     /// than it might be, which Django's secret keys are for HS512.
     #[cfg(feature = "simplejwt")]

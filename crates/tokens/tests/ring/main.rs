@@ -5,5 +5,6 @@ mod confusion;
 #[path = "../attacks/forge.rs"]
 mod forge;
 mod keys;
+mod pem;
 mod rotation;
 mod vectors;
