@@ -10,6 +10,7 @@ use gatepost_messaging::{Broker, Events, Outbox};
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
 use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
 
 use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
@@ -18,6 +19,7 @@ use crate::cache::Limits;
 use crate::config::{self, Config, Migrate, Wire};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
+use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::mail_files;
 
@@ -58,6 +60,8 @@ pub struct Parts {
     pub limits: Limits,
     /// How far the worker's start on a job is drawn out by chance.
     pub(crate) scatter: Duration,
+    /// Done when there is a key of `tokens.algorithm`.
+    signing: OnceCell<()>,
     /// Where the process is in its life.
     pub lifecycle: Lifecycle,
 }
@@ -97,6 +101,9 @@ pub enum BuildError {
     /// A purpose of the configuration is not possible.
     #[error("tokens.purposes: {0}")]
     Purpose(#[from] gatepost_tokens::PurposeError),
+    /// The keys that sign could not be made or read.
+    #[error("tokens.algorithm: {0}")]
+    SigningKeys(#[from] gatepost_tokens::KeyStoreError),
     /// The database knows another secret.
     #[error(transparent)]
     OtherSecret(#[from] gatepost_tokens::SecretError),
@@ -126,7 +133,11 @@ pub enum BuildError {
 impl BuildError {
     /// Whether it makes sense to try again later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Storage(error) if error.is_transient())
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::SigningKeys(error) => error.is_transient(),
+            _ => false,
+        }
     }
 }
 
@@ -188,6 +199,7 @@ impl App {
             inside: broker::inside(&store)?,
             carrier: Carrier::new(&config, &store)?,
             broker: OnceLock::new(),
+            signing: OnceCell::new(),
             config,
             store,
             tokens,
@@ -207,6 +219,19 @@ impl App {
             self.lifecycle.set_migrated();
         }
         Ok(self.lifecycle.is_migrated())
+    }
+
+    /// Become ready to make and check tokens: as [`become_ready`](Self::become_ready), and with the key that
+    /// `tokens.algorithm` asks for. Only who serves makes one: a command may be run without the whole configuration.
+    pub(crate) async fn become_ready_to_serve(&self) -> Result<bool, BuildError> {
+        if !self.become_ready().await? {
+            return Ok(false);
+        }
+        self.signing
+            .get_or_try_init(|| keys::ensure(self))
+            .await
+            .map_err(BuildError::from)?;
+        Ok(true)
     }
 
     /// Accept the secret of this configuration, whatever the database knows: what other secrets signed or sealed
@@ -265,7 +290,8 @@ fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Resul
     };
     Ok(TokenService::new(tokens, store)
         .with_limits(limits)
-        .on_session_end(|tx, ended| events::session_ended(tx, ended)))
+        .on_session_end(|tx, ended| events::session_ended(tx, ended))
+        .on_key_change(|tx, change| keys::note(tx, keys::SERVICE, change)))
 }
 
 /// What the letters of this installation look like; not checked.

@@ -15,6 +15,7 @@ pub mod console;
 pub mod events;
 pub mod http;
 mod keyed;
+pub mod keys;
 mod letters;
 pub mod lifecycle;
 mod limits;

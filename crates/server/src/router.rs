@@ -19,6 +19,7 @@ use crate::http::client::TrustedProxies;
 use crate::http::health;
 use crate::http::layers::{self, Around};
 use crate::http::openapi::{self, Api, Document};
+use crate::keys;
 use crate::pages_http;
 use crate::roles::Roles;
 use crate::service;
@@ -86,6 +87,9 @@ fn api(app: &App, roles: Roles, side: Side) -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::with_openapi(Api::openapi()).merge(system());
     if roles.api && side.is_public() && app.config.modules.has(Module::Accounts) {
         router = router.merge(accounts()).merge(auth());
+    }
+    if roles.api && side.is_public() && app.config.modules.has(Module::Tokens) {
+        router = router.routes(routes!(keys::jwks));
     }
     if roles.api && side.is_admin() {
         router = router.merge(service::router(&app.config.modules));

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::app::App;
+use crate::app::{App, BuildError};
 use crate::events;
 use crate::http::drain::Draining;
 use crate::roles::Roles;
@@ -45,6 +45,9 @@ pub enum ServeError {
     /// The mail transport cannot be used as it is configured.
     #[error("mail.transport: {0}")]
     Transport(#[from] gatepost_mail::transport::TransportError),
+    /// The key of `tokens.algorithm` could not be made.
+    #[error(transparent)]
+    Keys(#[from] Box<BuildError>),
     /// `tls.ca_file` cannot be read.
     #[error("tls.ca_file: {0}")]
     Certificates(#[source] io::Error),
@@ -65,6 +68,10 @@ impl App {
         roles: Roles,
         stop: CancellationToken,
     ) -> Result<(), ServeError> {
+        if self.lifecycle.is_migrated() {
+            // Before the first token is made. Where the database has to be migrated first, the workers do it.
+            self.become_ready_to_serve().await.map_err(Box::new)?;
+        }
         let transport = workers::transport(self)?;
         let relays = events::relays(self).map_err(ServeError::Certificates)?;
         let both = listeners.admin.is_none();

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::http::Problem;
+use crate::keys;
 
 /// How often. What has expired is refused by its own date; this is only about room.
 const EVERY: Duration = Duration::from_secs(60);
@@ -19,6 +20,10 @@ pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
     loop {
         if let Err(problem) = sweep(app).await {
             problem.log();
+        }
+        // Apart from it: a table that can't be swept must not keep an old key signing.
+        if let Err(error) = keys::tend(app).await {
+            tracing::warn!(%error, "the signing keys could not be looked after");
         }
         let next = app.now() + EVERY;
         tokio::select! {

@@ -157,7 +157,7 @@ fn wire_worker(app: &App) -> Worker {
 /// Wait until the database is up to date; `false` if we are to stop before.
 async fn until_ready(app: &App, stop: &CancellationToken) -> bool {
     loop {
-        match app.become_ready().await {
+        match app.become_ready_to_serve().await {
             Ok(true) => return true,
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the database is not ready for this program"),

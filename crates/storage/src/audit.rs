@@ -55,6 +55,17 @@ pub async fn of_subject(tx: &mut Tx<'_>, subject: &str, limit: i64) -> Result<Ve
     )
 }
 
+/// The newest rows of one kind.
+pub async fn recent(tx: &mut Tx<'_>, action: &str, limit: i64) -> Result<Vec<AuditRow>, Error> {
+    fetch_all!(
+        tx,
+        AuditRow,
+        "SELECT * FROM {audit} WHERE action = $1 ORDER BY at DESC, id DESC LIMIT $2",
+        action,
+        limit
+    )
+}
+
 /// Deletes what is older than `before`, at most `batch` rows; how many.
 pub async fn sweep(tx: &mut Tx<'_>, before: Timestamp, batch: i64) -> Result<u64, Error> {
     execute!(

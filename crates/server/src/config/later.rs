@@ -37,13 +37,6 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
     if config.tokens.accept.contains(&Dialect::Simplejwt) {
         later("tokens.accept", "\"simplejwt\"", "an empty list");
     }
-    if config.tokens.algorithm != "HS256" {
-        later(
-            "tokens.algorithm",
-            &format!("{:?}", config.tokens.algorithm),
-            "\"HS256\"",
-        );
-    }
     if config.accounts.source_is_django {
         later("accounts.source", "\"django\"", "\"own\"");
     }

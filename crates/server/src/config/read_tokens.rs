@@ -1,11 +1,14 @@
 //! The section `tokens`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use gatepost_tokens::Algorithm;
 use secrecy::SecretString;
 
 use super::Source;
-use super::parsers::{items, one_of, some};
+use super::durations;
+use super::parsers::{items, one_of, optional, some};
 use super::reader::{Reader, Seen};
 use super::sections::{Dialect, PurposeConfig, Tokens};
 
@@ -22,8 +25,17 @@ pub(crate) fn tokens(r: &mut Reader, public_url: Option<&str>) -> Option<Tokens>
     let dialect = r.parsed("tokens.dialect", Seen::Whole, |text| one_of(text, &dialects));
     let accept = items(r, "tokens.accept", |text| one_of(text, &dialects));
     let algorithm = r.parsed("tokens.algorithm", Seen::Whole, |text| {
-        let known = ["HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"].map(|a| (a, a));
-        one_of(text, &known).map(str::to_owned)
+        one_of(
+            text,
+            &Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm)),
+        )
+    });
+    let rotate_every = optional(r, "tokens.rotate_every", Seen::Whole, |text| {
+        let every = durations::parse(text)?;
+        if every < LEAST_ROTATION {
+            return Err("must be an hour or more, or empty for never".to_owned());
+        }
+        Ok(every)
     });
     let named = public_url.unwrap_or("gatepost");
     let mut party = |key| {
@@ -39,11 +51,15 @@ pub(crate) fn tokens(r: &mut Reader, public_url: Option<&str>) -> Option<Tokens>
         dialect: dialect?,
         accept: accept?,
         algorithm: algorithm?,
+        rotate_every: rotate_every?,
         issuer: issuer?,
         audience: audience?,
         purposes: purposes?,
     })
 }
+
+/// A key is announced for a quarter of an hour before it signs; shorter than this, keys would stand in a queue.
+const LEAST_ROTATION: Duration = Duration::from_hours(1);
 
 /// RFC 7518 3.2: a key for HS256 has 256 bits or more.
 pub(crate) const MIN_SECRET: usize = 32;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_mail::EmailAddress;
+use gatepost_tokens::Algorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -224,7 +225,9 @@ pub struct Tokens {
     /// Other forms that are still verified.
     pub accept: Vec<Dialect>,
     /// How access tokens are signed.
-    pub algorithm: String,
+    pub algorithm: Algorithm,
+    /// How long a key of its own signs before the next one does, an hour or more; none: until somebody rotates it.
+    pub rotate_every: Option<Duration>,
     /// Who tokens are from: `tokens.issuer`, else `http.public_url` if it is set, else `gatepost`.
     pub issuer: String,
     /// Whom tokens are for, in the same way.

@@ -213,7 +213,6 @@ fn what_comes_later_parses_and_is_refused_at_start_never_replaced() {
     for (name, value) in [
         ("GATEPOST__CACHE__URL", "redis://c"),
         ("GATEPOST__TOKENS__DIALECT", "simplejwt"),
-        ("GATEPOST__TOKENS__ALGORITHM", "ES256"),
         ("GATEPOST__ACCOUNTS__SOURCE", "django"),
         ("GATEPOST__AUTH__REFRESH_COOKIE", "true"),
     ] {

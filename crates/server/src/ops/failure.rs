@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use gatepost_mail::MailError;
-use gatepost_tokens::{Refused, ServiceError};
+use gatepost_tokens::{KeyStoreError, Refused, ServiceError};
 
 use crate::app::BuildError;
 use crate::config::{ConfigError, SecretError};
@@ -102,6 +102,21 @@ impl From<Refused> for Failure {
             Self::unknown(format!("it can't be found out now: {refused}"))
         } else {
             Self::no(format!("{} ({refused})", refused.code()))
+        }
+    }
+}
+
+impl From<KeyStoreError> for Failure {
+    fn from(error: KeyStoreError) -> Self {
+        match error {
+            KeyStoreError::Storage(error) => error.into(),
+            KeyStoreError::InUse(kid) => Self::no(format!(
+                "`{kid}` is the key that signs: `gatepost key rotate {kid} --now` makes its successor, then retire it"
+            )),
+            KeyStoreError::Unknown(_) => Self::no(format!("{error}; `gatepost key list` shows them")),
+            error if error.is_transient() => Self::unknown(error.to_string()),
+            KeyStoreError::Key(_) => Self::usage(error.to_string()),
+            error => Self::no(error.to_string()),
         }
     }
 }

@@ -72,7 +72,7 @@ enum Command {
     /// Tokens that were used up or revoked
     #[command(subcommand)]
     Blacklist(blacklist::Command),
-    /// The secret that signs
+    /// The keys that sign tokens
     #[command(subcommand)]
     Key(key::Command),
     /// Keys for other programs

@@ -107,8 +107,16 @@ impl TestApp {
 
     /// A second instance on the same database, with the same secret and a clock of its own.
     pub async fn second_instance(&self) -> Self {
+        self.second_instance_with(&[]).await
+    }
+
+    /// The same with these environment variables besides.
+    pub async fn second_instance_with(&self, settings: &[(&str, &str)]) -> Self {
+        let more = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let mut other = Self::start(
-            self.settings.clone(),
+            self.settings.iter().cloned().chain(more).collect(),
             Arc::clone(&self.folder),
             ManualClock::at(self.clock.now()),
         )
@@ -197,11 +205,12 @@ impl TestApp {
         }
     }
 
-    /// Delete whatever has expired.
+    /// Delete whatever has expired, and make the keys that are due.
     pub async fn sweep(&self) {
         if let Err(problem) = sweep::sweep(&self.app).await {
             panic!("sweeping: {problem:?}");
         }
+        crate::keys::tend(&self.app).await.expect("the keys");
     }
 
     /// Tell the server to stop.

@@ -13,6 +13,7 @@ mod browser;
 mod console;
 mod enumeration;
 mod events;
+mod keys;
 mod limits;
 mod pages;
 mod service;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 /// Open to anybody, on purpose.
 const OPEN: &[(&str, &str)] = &[
+    ("get", "/.well-known/jwks.json"),
     ("get", "/healthz"),
     ("get", "/openapi.json"),
     ("get", "/readyz"),

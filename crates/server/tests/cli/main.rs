@@ -11,4 +11,5 @@ mod letters;
 mod place;
 mod queues;
 mod serve;
+mod signing_keys;
 mod tokens;

@@ -5,6 +5,7 @@ use crate::support::sqlite;
 
 /// What anybody may ask. Whoever opens another route writes it down here.
 const OPEN: &[&str] = &[
+    "GET /.well-known/jwks.json",
     "GET /healthz",
     "GET /openapi.json",
     "GET /readyz",

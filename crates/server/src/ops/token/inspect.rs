@@ -19,6 +19,10 @@ pub(in crate::ops) struct Args {
 pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let raw = crate::ops::ask::token(args.token).await?;
     let app = context.app().await?;
+    app.tokens
+        .learn_keys()
+        .await
+        .map_err(|error| Failure::unknown(format!("the keys can't be read: {error}")))?;
     let Some(seen) = app.tokens.tokens().inspect(&raw) else {
         return Err(Failure::no(
             "that is no token: three parts with dots between, the first two base64url of JSON",
