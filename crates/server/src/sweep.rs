@@ -1,10 +1,13 @@
-//! Tables stay small by themselves: what has expired is deleted here, a little at a time.
+//! Tables stay small by themselves: what has expired is deleted here, a little at a time, by one instance at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gatepost_messaging::{Queues, Retention};
-use gatepost_storage::{Tx, TxFuture, admin_sessions, audit, registrations, verify_answers};
+use gatepost_storage::{
+    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, new_id, registrations, sweeper, verify_answers,
+};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::Problem;
@@ -12,13 +15,21 @@ use crate::keys;
 
 /// How often. What has expired is refused by its own date; this is only about room.
 const EVERY: Duration = Duration::from_secs(60);
+/// Nobody sweeps if somebody has come to an end within this: less than a round, as no two clocks tick alike.
+const DONE_LATELY: Duration = Duration::from_secs(50);
+/// How long nobody else sweeps after the sweeping instance was last heard of.
+const LEASE: Duration = Duration::from_secs(60);
+/// How often it is heard of.
+const RENEW: Duration = Duration::from_secs(15);
 /// Rows that one transaction deletes at most, so that nobody waits long for it.
 const BATCH: i64 = 1_000;
 
 /// Sweep until `stop`.
 pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
+    let holder = new_id(app.now());
     loop {
-        if let Err(problem) = sweep(app).await {
+        let done_since = app.now() - DONE_LATELY;
+        if let Err(problem) = sweep_unless(app, holder, done_since, &stop).await {
             problem.log();
         }
         // Apart from it: a table that can't be swept must not keep an old key signing.
@@ -33,8 +44,56 @@ pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
     }
 }
 
-/// Delete whatever has expired by now.
-pub(crate) async fn sweep(app: &App) -> Result<(), Problem> {
+/// Delete whatever has expired by now, unless another instance is at it or has done so after `done_since`; whether it
+/// was done here. Ends early, with nothing half deleted, when `stop` says so or the lease was lost.
+pub(crate) async fn sweep_unless(
+    app: &App,
+    holder: Uuid,
+    done_since: Timestamp,
+    stop: &CancellationToken,
+) -> Result<bool, Problem> {
+    let until = app.now() + LEASE;
+    let taken = app.store.run_tx("take_sweep", move |tx| {
+        Box::pin(sweeper::take(tx, holder, until, done_since))
+    });
+    if !taken.await? {
+        return Ok(false);
+    }
+    let outcome = tokio::select! {
+        outcome = sweep(app) => outcome.map(|()| true),
+        () = lost(app, holder) => {
+            tracing::warn!("another instance has taken sweeping over");
+            return Ok(false);
+        }
+        () = stop.cancelled() => Ok(false),
+    };
+    let finished = matches!(outcome, Ok(true));
+    app.store
+        .run_tx("give_sweep_back", move |tx| {
+            Box::pin(sweeper::give_back(tx, holder, finished))
+        })
+        .await?;
+    outcome
+}
+
+/// Keeps the lease; ends when it is somebody else's.
+async fn lost(app: &App, holder: Uuid) {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let until = app.now() + LEASE;
+        let renewed = app.store.run_tx("keep_sweep", move |tx| {
+            Box::pin(sweeper::renew(tx, holder, until))
+        });
+        match renewed.await {
+            Ok(true) => {}
+            Ok(false) => return,
+            // The sweep itself will meet the same database.
+            Err(error) => tracing::debug!(%error, "the sweep's lease could not be renewed"),
+        }
+    }
+}
+
+async fn sweep(app: &App) -> Result<(), Problem> {
     let now = app.now();
     app.tokens.sweep(BATCH).await?;
     app.mailer.sweep(now - app.config.retention.mail).await?;
@@ -49,22 +108,29 @@ pub(crate) async fn sweep(app: &App) -> Result<(), Problem> {
         Box::pin(audit::sweep(tx, before, BATCH))
     })
     .await?;
+    drain(app, "sweep_answers", |tx| {
+        Box::pin(verify_answers::sweep(tx, BATCH))
+    })
+    .await?;
     app.store
-        .run_tx("sweep_answers_and_console", |tx| {
+        .run_tx("sweep_console", |tx| {
             let now = tx.now();
-            Box::pin(async move {
-                admin_sessions::sweep(tx, now).await?;
-                verify_answers::sweep(tx, now).await
-            })
+            Box::pin(admin_sessions::sweep(tx, now))
         })
         .await?;
     Ok(())
 }
 
-async fn drain<F>(app: &App, name: &'static str, batch: F) -> Result<(), gatepost_storage::Error>
+async fn drain<F>(app: &App, name: &'static str, batch: F) -> Result<(), Error>
 where
-    F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, gatepost_storage::Error> + Clone + Send + 'static,
+    F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, Error> + Clone + Send + 'static,
 {
-    while app.store.run_tx(name, batch.clone()).await? >= BATCH.unsigned_abs() {}
-    Ok(())
+    loop {
+        let began = Instant::now();
+        if app.store.run_tx(name, batch.clone()).await? < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+        // As long as it took: a long sweep takes no more than half of one connection's share of the database.
+        tokio::time::sleep(began.elapsed()).await;
+    }
 }

@@ -38,13 +38,18 @@ pub async fn count(tx: &mut Tx<'_>) -> Result<(i64, i64), Error> {
     )
 }
 
-/// Forgets up to `limit` rows whose tokens have expired; how many.
+/// Forgets up to `limit` rows whose tokens have expired; how many. Two who do so at once share the work.
 pub async fn sweep(tx: &mut Tx<'_>, limit: i64) -> Result<u64, Error> {
     let now = tx.now();
     execute!(
         tx,
-        "DELETE FROM {blacklist} WHERE jti IN
-         (SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        sql! {
+            sqlite: "DELETE FROM {blacklist} WHERE jti IN
+                     (SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            postgres: "DELETE FROM {blacklist} WHERE jti = ANY (ARRAY
+                       (SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+                        FOR UPDATE SKIP LOCKED))",
+        },
         now,
         limit
     )

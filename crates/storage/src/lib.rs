@@ -81,6 +81,7 @@ pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
 pub mod suppressions;
+pub mod sweeper;
 pub mod users;
 pub mod verify_answers;
 

@@ -78,8 +78,13 @@ pub async fn sweep(tx: &mut Tx<'_>, limit: i64) -> Result<u64, Error> {
     let now = tx.now();
     execute!(
         tx,
-        "DELETE FROM {revocation_log} WHERE id IN
-         (SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+        sql! {
+            sqlite: "DELETE FROM {revocation_log} WHERE id IN
+                     (SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
+            postgres: "DELETE FROM {revocation_log} WHERE id = ANY (ARRAY
+                       (SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
+                        FOR UPDATE SKIP LOCKED))",
+        },
         now,
         limit
     )

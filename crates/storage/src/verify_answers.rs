@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx};
+use crate::{Error, Tx};
 
 /// How long the same key gets the same answer: 10 min.
 pub const KEPT_FOR: Duration = Duration::from_secs(600);
@@ -93,7 +93,15 @@ pub async fn keep(
     Ok(rows == 1)
 }
 
-/// Deletes what nobody may ask for any more as of `now`; how many rows.
-pub async fn sweep(tx: &mut Tx<'_>, now: Timestamp) -> Result<u64, Error> {
-    execute!(tx, "DELETE FROM {verify_answers} WHERE expires_at <= $1", now)
+/// Deletes up to `limit` answers that nobody may ask for any more; how many.
+pub async fn sweep(tx: &mut Tx<'_>, limit: i64) -> Result<u64, Error> {
+    let now = tx.now();
+    execute!(
+        tx,
+        "DELETE FROM {verify_answers} WHERE (api_key_id, idempotency_key) IN
+         (SELECT api_key_id, idempotency_key FROM {verify_answers} WHERE expires_at <= $1
+          ORDER BY expires_at LIMIT $2)",
+        now,
+        limit
+    )
 }

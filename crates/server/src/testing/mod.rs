@@ -191,10 +191,9 @@ impl TestApp {
             .await
             .expect("the account worker");
         let transport = workers::transport(&self.app).expect("the transport");
-        workers::mail_worker(&self.app, transport)
-            .run_pending()
-            .await
-            .expect("the mail worker");
+        let worker = workers::mail_worker(&self.app, transport);
+        self.app.lifecycle.watch(worker.health());
+        worker.run_pending().await.expect("the mail worker");
     }
 
     /// Let webhooks and the exchange be told of whatever they can be told of now, without jitter.
@@ -207,8 +206,20 @@ impl TestApp {
 
     /// Delete whatever has expired, and make the keys that are due.
     pub async fn sweep(&self) {
-        if let Err(problem) = sweep::sweep(&self.app).await {
-            panic!("sweeping: {problem:?}");
+        let now = self.app.now();
+        assert!(
+            self.sweep_unless_done_since(now).await,
+            "somebody else is sweeping"
+        );
+    }
+
+    /// Delete whatever has expired, as every instance does once a minute: unless another is at it, or has come to an
+    /// end after `done_since`. Whether it was done here.
+    pub async fn sweep_unless_done_since(&self, done_since: Timestamp) -> bool {
+        let holder = new_id(self.app.now());
+        match sweep::sweep_unless(&self.app, holder, done_since, &self.stop).await {
+            Ok(done) => done,
+            Err(problem) => panic!("sweeping: {problem:?}"),
         }
         crate::keys::tend(&self.app).await.expect("the keys");
     }

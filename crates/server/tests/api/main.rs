@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod pages;
 mod service;
+mod sweep;
 mod system;
 mod unauthorized;
 mod world;

@@ -1,5 +1,7 @@
 //! `gatepost blacklist prune`.
 
+use std::time::Instant;
+
 use gatepost_storage::blacklist;
 
 use crate::ops::context::Context;
@@ -11,8 +13,12 @@ const BATCH: i64 = 1000;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
+    let (_, expired) = store
+        .read("count_blacklist", |tx| Box::pin(blacklist::count(tx)))
+        .await?;
     let mut pruned: u64 = 0;
     loop {
+        let began = Instant::now();
         let some = store
             .run_tx("prune_blacklist", |tx| {
                 Box::pin(async move { blacklist::sweep(tx, BATCH).await })
@@ -22,7 +28,9 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         if some < BATCH.unsigned_abs() {
             break;
         }
-        context.progress(&format!("{pruned} deleted"));
+        context.progress(&format!("{pruned} of {expired} deleted"));
+        // As long as it took: whoever uses tokens meanwhile shall not notice.
+        tokio::time::sleep(began.elapsed()).await;
     }
     context.progress("");
     context.answer(&serde_json::json!({ "pruned": pruned }), || {
