@@ -72,4 +72,4 @@ pub use secret::Secret;
 #[cfg(feature = "queue")]
 pub use transport::{CapturedMail, Transport, TransportSetup};
 #[cfg(feature = "queue")]
-pub use worker::{Worker, WorkerHealth};
+pub use worker::{Waits, Worker, WorkerHealth};

@@ -22,6 +22,7 @@ use crate::http::pages::{PageError, Pages};
 use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::mail_files;
+use crate::metrics::Metrics;
 
 /// The program, built and not yet serving. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ pub struct Parts {
     signing: OnceCell<()>,
     /// Where the process is in its life.
     pub lifecycle: Lifecycle,
+    /// What it counts.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Deref for App {
@@ -196,6 +199,7 @@ impl App {
             hasher: Hasher::for_this_machine(wiring.hash_cost),
             scatter: wiring.scatter,
             lifecycle: Lifecycle::default(),
+            metrics: Arc::default(),
             inside: broker::inside(&store)?,
             carrier: Carrier::new(&config, &store)?,
             broker: OnceLock::new(),

@@ -21,6 +21,7 @@ pub mod lifecycle;
 mod limits;
 pub mod logs;
 pub mod mail_files;
+pub mod metrics;
 pub mod ops;
 pub mod pages_http;
 pub mod queues;

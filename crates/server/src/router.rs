@@ -20,6 +20,7 @@ use crate::http::health;
 use crate::http::layers::{self, Around};
 use crate::http::openapi::{self, Api, Document};
 use crate::keys;
+use crate::metrics;
 use crate::pages_http;
 use crate::roles::Roles;
 use crate::service;
@@ -85,6 +86,9 @@ fn auth() -> OpenApiRouter<App> {
 /// Everything that stands in `openapi.json`, for the modules that are on.
 fn api(app: &App, roles: Roles, side: Side) -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::with_openapi(Api::openapi()).merge(system());
+    if side.is_admin() {
+        router = router.routes(routes!(metrics::show::metrics));
+    }
     if roles.api && side.is_public() && app.config.modules.has(Module::Accounts) {
         router = router.merge(accounts()).merge(auth());
     }
@@ -122,6 +126,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         proxies: TrustedProxies::new(app.config.http.trusted_proxies.clone()),
         timeout: REQUEST_TIMEOUT,
         https: app.config.http.public_url.is_https(),
+        metrics: Arc::clone(&app.metrics),
     };
     let cors =
         (!app.config.http.cors_origins.is_empty()).then(|| layers::cors(&app.config.http.cors_origins));

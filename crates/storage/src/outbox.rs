@@ -262,3 +262,33 @@ pub async fn count(tx: &mut Tx<'_>) -> Result<Vec<OutboxCount>, Error> {
         now
     )
 }
+
+/// Messages of one queue that are in the same stage.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct OutboxStage {
+    /// The queue.
+    pub queue: String,
+    /// `waiting` (could be handled now), `delayed`, `in_hand`, `handed_over` (to another broker, not ended).
+    pub stage: String,
+    /// How many.
+    pub messages: i64,
+    /// When the oldest of them was published.
+    pub oldest: Timestamp,
+    /// When the first of them was or will be due; of those in hand when their lease ends.
+    pub due: Timestamp,
+}
+
+/// How many messages each queue holds in each stage, and how old the oldest are.
+pub async fn stages(tx: &mut Tx<'_>) -> Result<Vec<OutboxStage>, Error> {
+    let now = tx.now();
+    fetch_all!(
+        tx,
+        OutboxStage,
+        "SELECT queue, stage, count(*) AS messages, min(enqueued_at) AS oldest, min(visible_at) AS due \
+         FROM (SELECT queue, enqueued_at, visible_at, \
+               CASE WHEN handed_at IS NOT NULL THEN 'handed_over' WHEN visible_at <= $1 THEN 'waiting' \
+               WHEN lease IS NOT NULL THEN 'in_hand' ELSE 'delayed' END AS stage FROM {outbox}) AS message \
+         GROUP BY queue, stage ORDER BY queue, stage",
+        now
+    )
+}

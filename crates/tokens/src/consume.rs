@@ -6,6 +6,7 @@ use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations, sessions};
 use uuid::Uuid;
 
 use crate::claims::{AnyToken, Claims, Token};
+use crate::counts::Op;
 use crate::error::Refused;
 use crate::purpose::{Access, Purpose, PurposeSpec, Refresh};
 use crate::service::TokenService;
@@ -26,6 +27,11 @@ impl TokenService {
 
     /// As [`verify`](Self::verify), inside [`run_tx`](gatepost_storage::Store::run_tx).
     pub async fn verify_in<P: Purpose>(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Token<P>, Refused> {
+        let verified = self.verify_uncounted::<P>(tx, raw).await;
+        self.counts.note(P::NAME, Op::Verify, verified)
+    }
+
+    async fn verify_uncounted<P: Purpose>(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Token<P>, Refused> {
         self.read_keys_for(tx, raw).await?;
         let token = self.tokens.check::<P>(raw)?;
         settle(tx, &self.tokens.keyed::<P>().spec, &token.claims, Use::Consume).await?;
@@ -35,6 +41,18 @@ impl TokenService {
     /// As [`verify_in`](Self::verify_in) for a purpose that is only known at run time. Nothing is used up unless
     /// `consume`.
     pub async fn verify_named_in(
+        &self,
+        tx: &mut Tx<'_>,
+        raw: &str,
+        purpose: &str,
+        consume: bool,
+    ) -> Result<AnyToken, Refused> {
+        let op = if consume { Op::Verify } else { Op::Check };
+        let verified = self.verify_named_uncounted(tx, raw, purpose, consume).await;
+        self.counts.note(purpose, op, verified)
+    }
+
+    async fn verify_named_uncounted(
         &self,
         tx: &mut Tx<'_>,
         raw: &str,
@@ -58,6 +76,11 @@ impl TokenService {
 
     /// The token, if [`verify`](Self::verify) would take it now. Uses nothing up.
     pub async fn peek<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
+        let checked = self.peek_uncounted::<P>(raw).await;
+        self.counts.note(P::NAME, Op::Check, checked)
+    }
+
+    async fn peek_uncounted<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
         let check = || self.tokens.check::<P>(raw);
         if P::NAME == Access::NAME {
             return self.check_standing(raw, check).await;
@@ -69,6 +92,15 @@ impl TokenService {
 
     /// The token, whatever it is for, if it counts. Uses nothing up.
     pub async fn validate_any(&self, raw: &str) -> Result<AnyToken, Refused> {
+        let checked = self.validate_uncounted(raw).await;
+        let purpose = checked
+            .as_ref()
+            .map_or("", |token| token.purpose.name.as_str())
+            .to_owned();
+        self.counts.note(&purpose, Op::Check, checked)
+    }
+
+    async fn validate_uncounted(&self, raw: &str) -> Result<AnyToken, Refused> {
         let check = || self.tokens.check_any(raw);
         let token = self.check_knowing(raw, &check).await?;
         if token.purpose.name == Access::NAME {
@@ -81,8 +113,10 @@ impl TokenService {
     /// The access token, if it counts. While the view of what is revoked is fresh, this asks no database; only the
     /// first access token after a rotation is written down (see [`refresh`](Self::refresh)).
     pub async fn check_access(&self, raw: &str) -> Result<Token<Access>, Refused> {
-        self.check_standing(raw, || self.tokens.check::<Access>(raw))
-            .await
+        let checked = self
+            .check_standing(raw, || self.tokens.check::<Access>(raw))
+            .await;
+        self.counts.note(Access::NAME, Op::Check, checked)
     }
 
     /// The check of an access token, against news that are a second old at most: of the token, and of its key.

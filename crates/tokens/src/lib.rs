@@ -64,6 +64,8 @@ mod config;
 #[cfg(feature = "store")]
 mod consume;
 #[cfg(feature = "store")]
+mod counts;
+#[cfg(feature = "store")]
 mod ended;
 mod error;
 mod inspect;
@@ -119,6 +121,8 @@ pub use bearer::{Bearer, BearerRejection};
 pub use claims::{AnyToken, Claims, SessionRef, Subject, Token};
 pub use clock::Clock;
 pub use config::{Config, SessionLimits};
+#[cfg(feature = "store")]
+pub use counts::TokenCount;
 #[cfg(feature = "store")]
 pub use ended::SessionsEnded;
 pub use error::{CreateError, KeyError, PurposeError, Refused, Unavailable};

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use gatepost_storage::{Tx, generations, sessions};
 use uuid::Uuid;
 
+use crate::counts::Op;
 use crate::error::{Refused, ServiceError, Unavailable};
-use crate::purpose::Refresh;
+use crate::purpose::{Purpose as _, Refresh};
 use crate::service::TokenService;
 use crate::sessions::{EndReason, Grant};
 
@@ -62,6 +63,18 @@ impl TokenService {
     /// As [`refresh`](Self::refresh), in the caller's transaction, which must commit in every case that is `Ok`:
     /// after [`Rotation::Reuse`] the end of the session is in it.
     pub async fn refresh_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Rotation, ServiceError> {
+        let rotation = self.refresh_uncounted(tx, raw).await;
+        match rotation {
+            Ok(Rotation::Reuse(_)) => self.counts.reuse(Refresh::NAME),
+            Ok(Rotation::Refused(ref refused)) => {
+                let _: Result<(), _> = self.counts.note(Refresh::NAME, Op::Refresh, Err(refused.clone()));
+            }
+            rotation => return self.counts.note_service(Refresh::NAME, Op::Refresh, rotation),
+        }
+        rotation
+    }
+
+    async fn refresh_uncounted(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Rotation, ServiceError> {
         let refused = |reason| Ok(Rotation::Refused(reason));
         self.revocations.read_keys_in(tx).await?;
         let token = match self.tokens.check::<Refresh>(raw) {

@@ -6,6 +6,7 @@ use gatepost_storage::revocation_log::{self, RevocationRow};
 use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations};
 use uuid::Uuid;
 
+use crate::claims::AnyToken;
 use crate::error::ServiceError;
 use crate::purpose::{Access, Purpose, Refresh, class_of};
 use crate::service::TokenService;
@@ -81,8 +82,20 @@ impl TokenService {
     async fn kill(&self, tx: &mut Tx<'_>, raw: &str, reason: EndReason) -> Result<bool, ServiceError> {
         self.read_keys_for(tx, raw).await?;
         let Ok(token) = self.tokens.check_any(raw) else {
+            self.counts.killed("", false);
             return Ok(false);
         };
+        let killed = self.kill_checked(tx, &token, reason).await?;
+        self.counts.killed(&token.purpose.name, killed);
+        Ok(killed)
+    }
+
+    async fn kill_checked(
+        &self,
+        tx: &mut Tx<'_>,
+        token: &AnyToken,
+        reason: EndReason,
+    ) -> Result<bool, ServiceError> {
         // A refresh token that is dead already must not end the session that outlived it (a password change).
         if let Some(generation) = token.generation
             && generation < generations::current(tx, &token.subject, token.purpose.class()).await?

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use crate::claims::Subject;
 use crate::clock::Clock;
 use crate::config::SessionLimits;
+use crate::counts::{Counts, Op, TokenCount};
 use crate::ended::EndHook;
 use crate::error::{CreateError, ServiceError};
 use crate::issue::{Minted, NewToken};
@@ -62,6 +63,7 @@ pub struct TokenService {
     pub(crate) sights: Arc<Sights>,
     pub(crate) ended: EndHook,
     pub(crate) changed: KeyHook,
+    pub(crate) counts: Arc<Counts>,
 }
 
 impl TokenService {
@@ -71,6 +73,7 @@ impl TokenService {
         let clock = store.clone();
         let tokens = tokens.with_clock(Clock::new(move || clock.now().as_secs()));
         Self {
+            counts: Arc::new(Counts::new(&tokens)),
             revocations: Revocations::new(store, Keeper::new(tokens.clone())),
             tokens,
             store: store.clone(),
@@ -103,6 +106,12 @@ impl TokenService {
         &self.revocations
     }
 
+    /// What was done with tokens since this service was made, as far as it happened: for metrics. A transaction that
+    /// was run again, or rolled back by its caller, counts as often as it was tried.
+    pub fn counts(&self) -> impl Iterator<Item = TokenCount<'_>> {
+        self.counts.read()
+    }
+
     /// A token for `P` about `subject` that carries its current generation.
     pub async fn create<P: Purpose<Extra = ()>>(
         &self,
@@ -111,8 +120,10 @@ impl TokenService {
         let new = NewToken::new(subject);
         let generation = self
             .read_generation(new.subject.as_str(), &self.tokens.keyed::<P>().spec)
-            .await?;
-        Ok(self.tokens.mint::<P>(&new.generation(generation))?)
+            .await;
+        let minted =
+            generation.and_then(|generation| Ok(self.tokens.mint::<P>(&new.generation(generation))?));
+        self.counts.note_service(P::NAME, Op::Create, minted)
     }
 
     /// A token for `P` with everything about it chosen; the generation is filled in unless it was chosen too.
@@ -121,8 +132,9 @@ impl TokenService {
         tx: &mut Tx<'_>,
         new: NewToken<P::Extra>,
     ) -> Result<Minted, ServiceError> {
-        let new = self.prepare(tx, &self.tokens.keyed::<P>().spec, new).await?;
-        Ok(self.tokens.mint::<P>(&new)?)
+        let new = self.prepare(tx, &self.tokens.keyed::<P>().spec, new).await;
+        let minted = new.and_then(|new| Ok(self.tokens.mint::<P>(&new)?));
+        self.counts.note_service(P::NAME, Op::Create, minted)
     }
 
     /// As [`create_in`](Self::create_in) for a purpose that is only known at run time.
@@ -136,8 +148,9 @@ impl TokenService {
             .tokens
             .keyed_named(name)
             .ok_or_else(|| CreateError::UnknownPurpose(name.to_owned()))?;
-        let new = self.prepare(tx, &keyed.spec, new).await?;
-        Ok(self.tokens.mint_named(name, &new)?)
+        let new = self.prepare(tx, &keyed.spec, new).await;
+        let minted = new.and_then(|new| Ok(self.tokens.mint_named(name, &new)?));
+        self.counts.note_service(name, Op::Create, minted)
     }
 
     async fn prepare<E>(

@@ -12,7 +12,7 @@ use crate::claims::Subject;
 use crate::error::ServiceError;
 use crate::issue::NewToken;
 use crate::jti::Jti;
-use crate::purpose::{Access, Refresh};
+use crate::purpose::{Access, Purpose as _, Refresh};
 use crate::service::TokenService;
 
 /// What is known about who begins a session; shown to the user, trusted for nothing.
@@ -143,6 +143,8 @@ impl TokenService {
         // Minted first: a subject that can't be in a token must not be in the table either.
         let grant = self.grant(&row, now)?;
         sessions::insert(tx, &row).await?;
+        self.counts.made(Access::NAME);
+        self.counts.made(Refresh::NAME);
         Ok(grant)
     }
 

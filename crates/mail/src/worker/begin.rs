@@ -284,6 +284,7 @@ impl Clerk {
                 open_dots: if anew { 0 } else { one.row.open_dots },
                 faults: one.row.faults,
                 started_at: now,
+                accepted_at: one.row.created_at,
                 expires_at: one.row.expires_at,
                 suppressed: one.suppressed,
             })));
@@ -345,6 +346,7 @@ impl Clerk {
                 self.mailer.tell(tx, &[LetterNews::failed(row, state)]).await?;
             }
             self.health.count("skipped");
+            self.health.letter(&row.template, state);
         }
         asked.ack.done_in(tx).await?;
         Ok(Start::Settled(Outcome::Done))
@@ -363,6 +365,7 @@ impl Clerk {
             delivery_decisions::set_dead(tx, row.id).await?;
             delivery_events::note(tx, row.id, state, Some(reason)).await?;
             self.mailer.tell(tx, &[LetterNews::failed(row, state)]).await?;
+            self.health.letter(&row.template, state);
         }
         let outcome = Outcome::Fail(format!("{state}: {reason}"));
         asked.ack.settle_in(tx, &outcome).await?;

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "testing")]
 pub use fault::{FaultHook, FaultPoint};
-pub use health::WorkerHealth;
+pub use health::{Waits, WorkerHealth};
 
 use crate::Mailer;
 use crate::queue::{AccountLetters, MAIL_BULK_QUEUE, MAIL_QUEUE, MailError, NoAccountLetters, is_ours};

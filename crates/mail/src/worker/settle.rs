@@ -163,9 +163,14 @@ impl Desk {
     /// One line in the log, and the counts.
     fn report(&self, job: &Job, end: &End) {
         let (id, template, attempt) = (job.id, job.request.template(), job.attempts + 1);
+        if let Some(outcome) = self.outcome(end) {
+            self.clerk.health.letter(template, outcome);
+        }
         match end {
             End::Sent(_) => {
                 self.clerk.health.count("sent");
+                let now = self.clerk.mailer.store().now();
+                self.clerk.health.waited(now.since(job.accepted_at));
                 if job.open_dots > 0 {
                     self.clerk.health.count("possible_twin");
                 }
@@ -189,6 +194,20 @@ impl Desk {
             }
             End::Limited { .. } => self.clerk.health.count("limited"),
             End::HeldBack => {}
+        }
+    }
+
+    /// What the end of a start is called in metrics.
+    fn outcome(&self, end: &End) -> Option<&'static str> {
+        match end {
+            End::Sent(_) if self.clerk.hands_over => Some("handed_over"),
+            End::Sent(_) => Some("sent"),
+            End::Refused { .. } | End::Unsendable(_) | End::Deferred { next: None, .. } => Some("failed"),
+            End::Deferred { .. } => Some("deferred"),
+            End::Fault { .. } => Some("server_fault"),
+            End::Unknown(_) => Some("unknown"),
+            End::Limited { .. } => Some("limited"),
+            End::HeldBack => None,
         }
     }
 }

@@ -55,6 +55,8 @@ pub(super) struct Job {
     pub(super) open_dots: i64,
     pub(super) faults: i64,
     pub(super) started_at: Timestamp,
+    /// When somebody asked for it.
+    pub(super) accepted_at: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
     /// Its reader is to be left alone; it goes all the same, being the day's account letter.
     pub(super) suppressed: bool,
@@ -215,6 +217,7 @@ impl Desk {
     /// A message that cannot be read becomes a dead letter, and the ledger says why.
     async fn refuse(&self, message: &Message<Body>, reason: String) -> Result<Start, MailError> {
         self.clerk.health.count("failed");
+        self.clerk.health.letter("-", "failed");
         let (id, ack) = (message.id, message.ack());
         let outcome = Outcome::Fail(reason.clone());
         let settled = outcome.clone();

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::client::TrustedProxies;
 use super::code::Code;
 use super::problem::Problem;
+use crate::metrics::Metrics;
 
 /// What the layers need to know.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Around {
     pub timeout: Duration,
     /// Whether the outside speaks https: then browsers are told to insist on it.
     pub https: bool,
+    /// Where times are noted.
+    pub metrics: Arc<Metrics>,
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -43,11 +46,8 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
     let id = request_id();
     let method = request.method().clone();
     // The pattern, never the path itself: a path or a query may hold a token.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or("-", |path| path.as_str())
-        .to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
 
     let mut response = async {
@@ -67,6 +67,8 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
     .instrument(span)
     .await;
 
+    let status = response.status().as_u16();
+    around.metrics.http.note(route, status, started.elapsed());
     set_headers(&mut response, around.https);
     response.headers_mut().insert(REQUEST_ID, id);
     response
@@ -149,6 +151,7 @@ mod tests {
             proxies: TrustedProxies::default(),
             timeout: Duration::from_millis(50),
             https: true,
+            metrics: Arc::default(),
         };
         let router = router.layer(axum::middleware::from_fn_with_state(
             Arc::new(around),

@@ -15,6 +15,7 @@ mod enumeration;
 mod events;
 mod keys;
 mod limits;
+mod metrics;
 mod pages;
 mod service;
 mod sweep;

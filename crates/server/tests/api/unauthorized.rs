@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 const OPEN: &[(&str, &str)] = &[
     ("get", "/.well-known/jwks.json"),
     ("get", "/healthz"),
+    ("get", "/metrics"),
     ("get", "/openapi.json"),
     ("get", "/readyz"),
     ("post", "/api/auth/login"),
