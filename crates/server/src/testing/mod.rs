@@ -211,6 +211,7 @@ impl TestApp {
             self.sweep_unless_done_since(now).await,
             "somebody else is sweeping"
         );
+        crate::keys::tend(&self.app).await.expect("the keys");
     }
 
     /// Delete whatever has expired, as every instance does once a minute: unless another is at it, or has come to an
@@ -221,7 +222,6 @@ impl TestApp {
             Ok(done) => done,
             Err(problem) => panic!("sweeping: {problem:?}"),
         }
-        crate::keys::tend(&self.app).await.expect("the keys");
     }
 
     /// Tell the server to stop.
