@@ -12,6 +12,7 @@ mod drift;
 mod exchanges;
 mod frozen;
 mod killed;
+mod looking;
 mod outages;
 mod outcomes;
 mod shared;

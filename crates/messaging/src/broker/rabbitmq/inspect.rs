@@ -10,7 +10,7 @@ use super::Rabbit;
 use super::copy;
 use super::ladder::Ladder;
 use super::properties;
-use super::scan::{self, Scan};
+use super::scan::{self, Look};
 use super::shapes;
 use crate::queues::{DeadLetter, QueueStatus, Waiting};
 use crate::{Error, Timestamp, Topology};
@@ -110,8 +110,9 @@ impl Inspector {
         limit: usize,
     ) -> Result<Vec<Waiting>, Error> {
         let mut first = First::new(after, limit);
+        let look = Look::open(&self.rabbit.link).await?;
         for name in self.waiting_places(queue) {
-            self.walk(&name, |message, properties, body| {
+            self.walk(&look, &name, |message, properties, body| {
                 first.add(message, || waiting(properties, body, self.rabbit.now()));
             })
             .await?;
@@ -121,8 +122,9 @@ impl Inspector {
 
     pub(crate) async fn get(&self, queue: &str, id: Uuid) -> Result<Option<Waiting>, Error> {
         let mut found = None;
+        let look = Look::open(&self.rabbit.link).await?;
         for name in self.waiting_places(queue) {
-            self.walk(&name, |message, properties, body| {
+            self.walk(&look, &name, |message, properties, body| {
                 if message == id {
                     found = Some(waiting(properties, body, self.rabbit.now()));
                 }
@@ -139,7 +141,8 @@ impl Inspector {
         limit: usize,
     ) -> Result<Vec<DeadLetter>, Error> {
         let mut first = First::new(after, limit);
-        self.walk(&shapes::dead_name(queue), |message, properties, body| {
+        let look = Look::open(&self.rabbit.link).await?;
+        self.walk(&look, &shapes::dead_name(queue), |message, properties, body| {
             first.add(message, || {
                 dead_letter(queue, properties, body, self.rabbit.now())
             });
@@ -157,13 +160,14 @@ impl Inspector {
     /// Shows every message of a queue, and gives all of them back.
     async fn walk(
         &self,
+        look: &Look<'_>,
         queue: &str,
         mut show: impl FnMut(Uuid, &BasicProperties, Vec<u8>),
     ) -> Result<(), Error> {
         if self.rabbit.sides.is_missing(queue) {
             return Ok(());
         }
-        let Some(mut scan) = Scan::start(&self.rabbit.link, queue, MOST).await? else {
+        let Some(mut scan) = look.scan(queue, MOST).await? else {
             self.rabbit.sides.missing(queue);
             return Ok(());
         };

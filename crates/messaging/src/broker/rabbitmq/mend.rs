@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use lapin::message::BasicGetMessage;
-use lapin::options::BasicAckOptions;
 use uuid::Uuid;
 
 use super::copy::{self, Copy};
 use super::inspect::{self, Inspector, MOST};
 use super::properties::header;
 use super::publisher::Parcel;
-use super::scan::Scan;
+use super::scan::{self, Look, Scan};
 use super::shapes;
 use crate::{DeadReason, Error, Timestamp};
 
@@ -43,7 +42,8 @@ impl Inspector {
             .sides
             .ensure(&rabbit.link, &shapes::main(queue, &config))
             .await?;
-        let Some(mut scan) = Scan::start(&rabbit.link, &shapes::dead_name(queue), u64::MAX).await? else {
+        let (look, dead) = (Look::open(&rabbit.link).await?, shapes::dead_name(queue));
+        let Some(mut scan) = look.scan(&dead, u64::MAX).await? else {
             return Ok(0);
         };
         let (mut replayed, mut batch, mut over) = (0, Vec::new(), false);
@@ -61,7 +61,7 @@ impl Inspector {
                 None => over = true,
             }
             if batch.len() >= BATCH || over {
-                replayed += self.put_back(queue, std::mem::take(&mut batch)).await?;
+                replayed += self.put_back(&scan, queue, std::mem::take(&mut batch)).await?;
             }
         }
         scan.finish().await?;
@@ -69,7 +69,12 @@ impl Inspector {
     }
 
     /// Confirmed on the queue first, and only then taken from the dead letters.
-    async fn put_back(&self, queue: &str, batch: Vec<(Uuid, BasicGetMessage)>) -> Result<u64, Error> {
+    async fn put_back(
+        &self,
+        scan: &Scan<'_>,
+        queue: &str,
+        batch: Vec<(Uuid, BasicGetMessage)>,
+    ) -> Result<u64, Error> {
         let now = self.rabbit.now();
         let parcels = batch.iter().map(|(id, message)| parcel(queue, *id, message, now));
         let sent = self.rabbit.publisher.send(parcels.collect()).await;
@@ -78,8 +83,7 @@ impl Inspector {
         for ((_, message), sent) in batch.into_iter().zip(sent) {
             match sent {
                 Ok(()) => {
-                    let ack = message.delivery.acker.ack(BasicAckOptions::default());
-                    self.rabbit.link.consuming().within(ack).await?;
+                    scan.take(&message).await?;
                     put_back += 1;
                 }
                 Err(error) => failed = Some(error),
@@ -93,29 +97,30 @@ impl Inspector {
 
     /// Deletes a dead letter.
     pub(crate) async fn discard(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
-        self.take_out(&shapes::dead_name(queue), id).await
+        let look = Look::open(&self.rabbit.link).await?;
+        self.take_out(&look, &shapes::dead_name(queue), id).await
     }
 
     /// Takes back a message that waits.
     pub(crate) async fn cancel(&self, queue: &str, id: Uuid) -> Result<bool, Error> {
+        let look = Look::open(&self.rabbit.link).await?;
         for place in self.waiting_places(queue) {
-            if !self.rabbit.sides.is_missing(&place) && self.take_out(&place, id).await? {
+            if !self.rabbit.sides.is_missing(&place) && self.take_out(&look, &place, id).await? {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn take_out(&self, from: &str, id: Uuid) -> Result<bool, Error> {
-        let Some(mut scan) = Scan::start(&self.rabbit.link, from, MOST).await? else {
+    async fn take_out(&self, look: &Look<'_>, from: &str, id: Uuid) -> Result<bool, Error> {
+        let Some(mut scan) = look.scan(from, MOST).await? else {
             self.rabbit.sides.missing(from);
             return Ok(false);
         };
         let mut taken = false;
         while !taken && let Some(message) = scan.next().await? {
             if inspect::id(&message.delivery.properties, &message.delivery.data) == id {
-                let ack = message.delivery.acker.ack(BasicAckOptions::default());
-                taken = self.rabbit.link.consuming().within(ack).await?;
+                taken = scan.take(&message).await?;
             }
         }
         scan.finish().await?;
@@ -131,16 +136,22 @@ impl Inspector {
             if self.rabbit.sides.is_missing(&name) {
                 continue;
             }
-            let Some(mut scan) = Scan::start(&self.rabbit.link, &name, u64::MAX).await? else {
+            let Some(count) = scan::count(&self.rabbit.link, &name).await? else {
                 self.rabbit.sides.missing(&name);
+                continue;
+            };
+            if count.ready == 0 {
+                continue;
+            }
+            let look = Look::open(&self.rabbit.link).await?;
+            let Some(mut scan) = look.scan(&name, u64::MAX).await? else {
                 continue;
             };
             while let Some(message) = scan.next().await? {
                 // One that the broker gave up says nothing of when: it stays for a person.
                 match copy::moment(&message.delivery.properties, copy::DIED_AT) {
                     Some(died_at) if died_at < before => {
-                        let ack = message.delivery.acker.ack(BasicAckOptions::default());
-                        self.rabbit.link.consuming().within(ack).await?;
+                        scan.take(&message).await?;
                         swept += 1;
                     }
                     _ => break,
