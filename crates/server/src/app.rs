@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
 use crate::broker::{self, Carrier};
-use crate::cache::Limits;
+use crate::cache::{CacheError, Limits, Redis};
 use crate::config::{self, Config, Migrate, Wire};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
@@ -63,6 +63,8 @@ pub struct Parts {
     pub(crate) scatter: Duration,
     /// Done when there is a key of `tokens.algorithm`.
     signing: OnceCell<()>,
+    /// What all instances share for speed, if there is one.
+    pub cache: Option<Redis>,
     /// Where the process is in its life.
     pub lifecycle: Lifecycle,
     /// What it counts.
@@ -125,6 +127,9 @@ pub enum BuildError {
     /// The picture for `cid:logo` cannot be used.
     #[error("mail.logo_file: {0}")]
     Logo(#[from] mail_files::LogoError),
+    /// Redis cannot be used.
+    #[error("cache.url {0}")]
+    Cache(#[from] CacheError),
     /// The queues could not be declared.
     #[error(transparent)]
     Queues(#[from] gatepost_messaging::Error),
@@ -183,11 +188,16 @@ impl App {
         let from: Sender = config.mail.from.parse()?;
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
         let mailer = mailer(&config, from, &store, &sealer)?;
-        let limits = if config.limits_enabled {
-            // A key of its own, so that what limits count by tells nothing about anything else.
-            Limits::memory(tokens.tokens().keys().derive("gatepost limits"))
-        } else {
-            Limits::off()
+        let cache = match &config.cache {
+            config::Cache::Memory => None,
+            config::Cache::Redis { url } => Some(Redis::new(url, config.tls_ca_file.as_deref())?),
+        };
+        // A key of its own, so that what limits count by tells nothing about anything else.
+        let counted_by = tokens.tokens().keys().derive("gatepost limits");
+        let limits = match &cache {
+            _ if !config.limits_enabled => Limits::off(),
+            None => Limits::memory(counted_by),
+            Some(redis) => Limits::redis(counted_by, redis.clone()),
         };
         let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
         let app = Self(Arc::new(Parts {
@@ -210,6 +220,7 @@ impl App {
             mailer,
             sealer,
             limits,
+            cache,
         }));
         app.become_ready().await?;
         Ok(app)

@@ -1,7 +1,7 @@
 //! What is understood, but part of a later release. It is refused by name, never replaced by something else.
 
 use super::error::Problem;
-use super::{Cache, Config, Dialect};
+use super::{Config, Dialect};
 
 /// Keys of later releases: told apart from slips of the finger.
 pub(crate) fn unknown_key(key: &str) -> Option<String> {
@@ -28,9 +28,6 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
             text,
         });
     };
-    if matches!(config.cache, Cache::Redis { .. }) {
-        later("cache.url", "Redis (redis://)", "\"memory\"");
-    }
     if config.tokens.dialect == Dialect::Simplejwt {
         later("tokens.dialect", "\"simplejwt\"", "\"gatepost\"");
     }

@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod broker;
+mod cache;
 mod chaos;
 mod crash;
 mod credentials;
