@@ -30,3 +30,4 @@ mod secrets;
 mod shutdown;
 mod support;
 mod tour;
+mod wire;
