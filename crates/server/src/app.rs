@@ -16,7 +16,7 @@ use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
 use crate::broker::{self, Carrier};
 use crate::cache::{CacheError, Limits, Redis};
-use crate::config::{self, Config, Migrate, Wire};
+use crate::config::{self, Config, Migrate, UserSource, Wire};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::keys;
@@ -206,7 +206,7 @@ impl App {
             events: Events::new(&store),
             pages: Pages::new()?.with_site(&site),
             policy: Policy::new(config.accounts.min_password_length, &service),
-            hasher: Hasher::for_this_machine(wiring.hash_cost),
+            hasher: hasher(&config, wiring.hash_cost, &tokens),
             scatter: wiring.scatter,
             lifecycle: Lifecycle::default(),
             metrics: Arc::default(),
@@ -280,8 +280,21 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, gatepost_sto
             .as_ref()
             .map(|url| url.expose_secret().to_owned()),
         clock,
+        users: config.accounts.user_table(config.mail.locale),
     };
     Store::open(config.storage.url().expose_secret(), options).await
+}
+
+/// Our own table's passwords are brought up to date as people log in; another program's stay as it wrote them.
+fn hasher(config: &Config, cost: Cost, tokens: &TokenService) -> Hasher {
+    let accounts = &config.accounts;
+    let hasher = match accounts.source {
+        UserSource::Own => Hasher::for_this_machine(cost),
+        UserSource::Django => Hasher::for_this_machine(accounts.django.hasher).leaving_others(),
+    };
+    hasher
+        .comparing_legacy(accounts.legacy_hashes)
+        .drawing_under(tokens.tokens().keys().derive("gatepost nobody's password"))
 }
 
 fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Result<TokenService, BuildError> {

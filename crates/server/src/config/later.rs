@@ -5,9 +5,7 @@ use super::{Config, Dialect};
 
 /// Keys of later releases: told apart from slips of the finger.
 pub(crate) fn unknown_key(key: &str) -> Option<String> {
-    let later = ["simplejwt.", "accounts.django."]
-        .iter()
-        .any(|prefix| key.starts_with(prefix));
+    let later = key.starts_with("simplejwt.");
     later.then(|| "is part of a later release; take it out".to_owned())
 }
 
@@ -33,9 +31,6 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
     }
     if config.tokens.accept.contains(&Dialect::Simplejwt) {
         later("tokens.accept", "\"simplejwt\"", "an empty list");
-    }
-    if config.accounts.source_is_django {
-        later("accounts.source", "\"django\"", "\"own\"");
     }
     if config.auth.refresh_cookie {
         later("auth.refresh_cookie", "the cookie", "false");

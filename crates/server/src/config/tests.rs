@@ -238,7 +238,6 @@ fn a_redis_host_switches_the_cache_and_kubernetes_links_do_not() {
 fn what_comes_later_parses_and_is_refused_at_start_never_replaced() {
     for (name, value) in [
         ("GATEPOST__TOKENS__DIALECT", "simplejwt"),
-        ("GATEPOST__ACCOUNTS__SOURCE", "django"),
         ("GATEPOST__AUTH__REFRESH_COOKIE", "true"),
     ] {
         assert!(
@@ -269,6 +268,10 @@ fn bad_values_and_combinations_are_refused_by_name() {
         ("GATEPOST__CACHE__URL", "memcached://cache", "rediss://"),
         ("GATEPOST__MAIL__TRANSPORT", "smtp://mx", "http.public_url"),
         ("GATEPOST__MAIL__WIRE", "python", "broker.url"),
+        ("GATEPOST__ACCOUNTS__SOURCE", "django", "is in PostgreSQL"),
+        ("GATEPOST__ACCOUNTS__SOURCE", "django", "must be \"closed\""),
+        ("GATEPOST__ACCOUNTS__DJANGO__ID_TYPE", "text", "\"integer\""),
+        ("GATEPOST__ACCOUNTS__DJANGO__TABLE", "a..b", "can't be the name"),
         ("GATEPOST__MODULES", "accounts", "needs"),
         ("GATEPOST__MODULES", "post", "is not one of"),
         (
