@@ -137,7 +137,8 @@ pub use key_change::KeyChange;
 pub use key_store::{ANNOUNCED_AT_LEAST, ANNOUNCED_FOR, KeyInfo};
 pub use keys::{DerivedKey, Keys, MIN_SECRET_BYTES};
 pub use purpose::{
-    Access, Activate, ChangePassword, MAX_LIFETIME, Purpose, PurposeSpec, Refresh, Socket, is_purpose_name,
+    Access, Activate, ChangeEmail, ChangePassword, EmailChange, Invite, MAX_LIFETIME, Purpose, PurposeSpec,
+    Refresh, Socket, is_purpose_name,
 };
 #[cfg(feature = "store")]
 pub use refresh::{Reuse, Rotation};

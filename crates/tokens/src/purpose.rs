@@ -1,7 +1,7 @@
 //! What a token is for: a type in code, a claim, a header and a key of its own on the wire.
 //!
 //! A new purpose is one line of [`purpose!`](crate::purpose!), or one line of configuration
-//! (`tokens.purposes.invite = { lifetime = "3d", one_time = true }`).
+//! (`tokens.purposes.unsubscribe = { lifetime = "30d", one_time = false }`).
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ pub trait Purpose: Send + Sync + 'static {
 ///     /// Leaves a mailing list, from the link at the end of every issue.
 ///     pub Unsubscribe = "unsubscribe", lifetime: Duration::from_secs(30 * 86_400), one_time: false, extra: NewsList
 /// );
-/// gatepost_tokens::purpose!(pub Invite = "invite", lifetime: Duration::from_secs(86_400), one_time: true);
+/// gatepost_tokens::purpose!(pub Download = "download", lifetime: Duration::from_mins(10), one_time: true);
 /// ```
 ///
 /// A name that could not travel is refused when it is compiled:
@@ -71,26 +71,44 @@ macro_rules! purpose {
     };
 }
 
-purpose!(
+/// Declares the purposes that every Gatepost knows, and the list of them, so that a new one is a line.
+macro_rules! built_in {
+    ($($(#[$meta:meta])* $type:ident = $name:literal, $lifetime:expr, one_time: $one_time:literal $(, extra: $extra:ty)?;)+) => {
+        $(purpose!($(#[$meta])* pub $type = $name, lifetime: $lifetime, one_time: $one_time $(, extra: $extra)?);)+
+
+        impl PurposeSpec {
+            /// The purposes that every Gatepost knows.
+            pub fn built_in() -> [Self; [$($name),+].len()] {
+                [$(Self::of::<$type>()),+]
+            }
+        }
+    };
+}
+
+built_in! {
     /// Confirms the address of a new account. 30 min, once, as in the Python services.
-    pub Activate = "activate", lifetime: Duration::from_mins(30), one_time: true
-);
-purpose!(
+    Activate = "activate", Duration::from_mins(30), one_time: true;
     /// Sets a new password from the link of a letter. 30 min, once, as in the Python services.
-    pub ChangePassword = "change_password", lifetime: Duration::from_mins(30), one_time: true
-);
-purpose!(
+    ChangePassword = "change_password", Duration::from_mins(30), one_time: true;
+    /// Puts another address in the place of the account's. 30 min, once, as the other links.
+    ChangeEmail = "change_email", Duration::from_mins(30), one_time: true, extra: EmailChange;
+    /// Opens an account that somebody else has made, by choosing its password. 7 days, once: who is invited did not
+    /// ask, and may be away.
+    Invite = "invite", Duration::from_hours(7 * 24), one_time: true;
     /// Opens one WebSocket. 3 min, once: the lifetime of the Python services, which never checked it.
-    pub Socket = "socket", lifetime: Duration::from_mins(3), one_time: true
-);
-purpose!(
+    Socket = "socket", Duration::from_mins(3), one_time: true;
     /// Calls the API. 60 min, as in the Python services.
-    pub Access = "access", lifetime: Duration::from_hours(1), one_time: false
-);
-purpose!(
+    Access = "access", Duration::from_hours(1), one_time: false;
     /// Gets the next access token. 7 days, as in the Python services; its session decides how often it counts.
-    pub Refresh = "refresh", lifetime: Duration::from_hours(7 * 24), one_time: false
-);
+    Refresh = "refresh", Duration::from_hours(7 * 24), one_time: false;
+}
+
+/// What a token of [`ChangeEmail`] says besides: which of the changes that its user asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct EmailChange {
+    /// The id of the change.
+    pub change: String,
+}
 
 /// A purpose as data: one of the built-in ones, or one from configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,17 +140,6 @@ impl PurposeSpec {
             lifetime: P::LIFETIME,
             one_time: P::ONE_TIME,
         }
-    }
-
-    /// The five purposes that every Gatepost knows.
-    pub fn built_in() -> [Self; 5] {
-        [
-            Self::of::<Activate>(),
-            Self::of::<ChangePassword>(),
-            Self::of::<Socket>(),
-            Self::of::<Access>(),
-            Self::of::<Refresh>(),
-        ]
     }
 
     /// The class whose generation cuts these tokens: `session` for access, refresh and socket,

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use gatepost_tokens::testing::tokens;
-use gatepost_tokens::{Access, Activate, ChangePassword, NewToken, PurposeSpec, Refresh, Refused, Socket};
+use gatepost_tokens::{
+    Access, Activate, ChangeEmail, ChangePassword, EmailChange, Invite, NewToken, PurposeSpec, Refresh,
+    Refused, Socket,
+};
 use serde_json::Map;
 
 use crate::forge::{key_of, part, sign};
@@ -14,15 +17,29 @@ fn every_purpose_is_refused_where_another_is_asked_for() {
     let made = [
         tokens.create::<Activate>("u").unwrap(),
         tokens.create::<ChangePassword>("u").unwrap(),
+        tokens
+            .create_with::<ChangeEmail>("u", EmailChange { change: "c".into() })
+            .unwrap(),
+        tokens.create::<Invite>("u").unwrap(),
         tokens.create::<Socket>("u").unwrap(),
         tokens.create::<Access>("u").unwrap(),
         tokens.create::<Refresh>("u").unwrap(),
     ];
-    let names = ["activate", "change_password", "socket", "access", "refresh"];
+    let names = [
+        "activate",
+        "change_password",
+        "change_email",
+        "invite",
+        "socket",
+        "access",
+        "refresh",
+    ];
     let verdicts = |raw: &str| {
         [
             tokens.check::<Activate>(raw).err(),
             tokens.check::<ChangePassword>(raw).err(),
+            tokens.check::<ChangeEmail>(raw).err(),
+            tokens.check::<Invite>(raw).err(),
             tokens.check::<Socket>(raw).err(),
             tokens.check::<Access>(raw).err(),
             tokens.check::<Refresh>(raw).err(),

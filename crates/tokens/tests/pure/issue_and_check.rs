@@ -59,7 +59,7 @@ fn an_access_token_has_the_claims_of_the_contract_in_its_order() {
 }
 
 #[test]
-fn lifetimes_are_those_of_the_python_services() {
+fn lifetimes_are_those_of_the_python_services_and_of_two_links_more() {
     let lives: Vec<_> = PurposeSpec::built_in()
         .iter()
         .map(|spec| (spec.name.clone(), spec.lifetime.as_secs(), spec.one_time))
@@ -67,6 +67,8 @@ fn lifetimes_are_those_of_the_python_services() {
     let expected = [
         ("activate", 1800, true),
         ("change_password", 1800, true),
+        ("change_email", 1800, true),
+        ("invite", 604_800, true),
         ("socket", 180, true),
         ("access", 3600, false),
         ("refresh", 604_800, false),
