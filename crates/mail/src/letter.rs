@@ -1,4 +1,4 @@
-//! What a letter is, and the seven that Gatepost sends.
+//! What a letter is, and those that Gatepost sends.
 //!
 //! A new letter is a type here (or in your program) and a folder
 //! `templates/<name>/<locale>/{subject.txt,body.txt,body.html}.j2`.
@@ -81,6 +81,52 @@ pub struct RefreshReuseDetected {
     pub forgot_url: String,
 }
 
+/// Confirm the address that an account is to have instead of its own. Goes to an unconfirmed address, so it holds no
+/// text from whoever asked.
+#[derive(Debug, Serialize)]
+pub struct ConfirmEmail {
+    /// The page with the button, token included.
+    pub link: Secret<String>,
+    /// When the change was asked for.
+    pub asked_at: Timestamp,
+    /// How long the link works from the sending of the letter, in seconds.
+    pub lifetime: u64,
+}
+
+/// Somebody with the password asked for another address; goes to the address that the account has.
+#[derive(Debug, Serialize)]
+pub struct EmailChangeAsked {
+    /// The address to be, masked: enough for whoever asked to know it again.
+    pub new_email: String,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// Where to ask for a reset link; a new password withdraws the change.
+    pub forgot_url: String,
+}
+
+/// The account has another address; goes to both.
+#[derive(Debug, Serialize)]
+pub struct EmailChanged {
+    /// The address that it had, masked.
+    pub old_email: String,
+    /// The address that it has, masked.
+    pub new_email: String,
+    /// When it was changed.
+    pub changed_at: Timestamp,
+}
+
+/// An account was made for somebody, who opens it by choosing its password. Goes to an unconfirmed address, so it
+/// holds no text from whoever invites.
+#[derive(Debug, Serialize)]
+pub struct Invitation {
+    /// The page with the form, token included.
+    pub link: Secret<String>,
+    /// When the invitation was made.
+    pub invited_at: Timestamp,
+    /// How long the link works from the sending of the letter, in seconds.
+    pub lifetime: u64,
+}
+
 /// A title and a message, as the Python services' `send_email_service` has it.
 #[derive(Debug, Serialize)]
 pub struct Notification {
@@ -161,6 +207,54 @@ impl Letter for RefreshReuseDetected {
         Self {
             noticed_at: SAMPLE_TIME,
             forgot_url: "https://example.com/forgot-password".into(),
+        }
+    }
+}
+
+impl Letter for ConfirmEmail {
+    const TEMPLATE: &'static str = "confirm_email";
+
+    fn sample() -> Self {
+        Self {
+            link: sample_link("confirm-email"),
+            asked_at: SAMPLE_TIME,
+            lifetime: 30 * 60,
+        }
+    }
+}
+
+impl Letter for EmailChangeAsked {
+    const TEMPLATE: &'static str = "email_change_asked";
+
+    fn sample() -> Self {
+        Self {
+            new_email: "a***@e***.org".into(),
+            asked_at: SAMPLE_TIME,
+            forgot_url: "https://example.com/forgot-password".into(),
+        }
+    }
+}
+
+impl Letter for EmailChanged {
+    const TEMPLATE: &'static str = "email_changed";
+
+    fn sample() -> Self {
+        Self {
+            old_email: "a***@e***.com".into(),
+            new_email: "a***@e***.org".into(),
+            changed_at: SAMPLE_TIME,
+        }
+    }
+}
+
+impl Letter for Invitation {
+    const TEMPLATE: &'static str = "invitation";
+
+    fn sample() -> Self {
+        Self {
+            link: sample_link("invitation"),
+            invited_at: SAMPLE_TIME,
+            lifetime: 7 * 86_400,
         }
     }
 }

@@ -6,7 +6,7 @@
 //! `queue` the outbox, the ledger and the worker that lose no letter.
 //!
 //! - [`Templates`], [`Rendered`], [`Site`]: from a letter to subject, text and HTML
-//! - [`Letter`] and the seven of [`letter`]: what a letter is
+//! - [`Letter`] and those of [`letter`]: what a letter is
 //! - [`Secret`]: a field that is sealed wherever it waits, and erased after sending
 //! - [`Error`]: what can be wrong with a template
 //! - [`EmailAddress`], [`Sender`]: who it goes to and who it is from; [`Post`]: the message itself

@@ -13,8 +13,8 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::letter::{
-    ActivateAccount, AlreadyRegistered, Notification, PasswordChanged, RefreshReuseDetected, ResetPassword,
-    Welcome,
+    ActivateAccount, AlreadyRegistered, ConfirmEmail, EmailChangeAsked, EmailChanged, Invitation,
+    Notification, PasswordChanged, RefreshReuseDetected, ResetPassword, Welcome,
 };
 use crate::secret::reveal;
 use crate::{Error, Letter, Site};
@@ -55,7 +55,7 @@ struct Inner {
 }
 
 impl Templates {
-    /// Our seven letters in English, Russian and Ukrainian.
+    /// Our letters in English, Russian and Ukrainian.
     pub fn built_in() -> Result<Self, Error> {
         Self::from_catalog(Catalog::built_in())
     }
@@ -92,6 +92,10 @@ impl Templates {
         .with_sample::<AlreadyRegistered>()?
         .with_sample::<Welcome>()?
         .with_sample::<RefreshReuseDetected>()?
+        .with_sample::<ConfirmEmail>()?
+        .with_sample::<EmailChangeAsked>()?
+        .with_sample::<EmailChanged>()?
+        .with_sample::<Invitation>()?
         .with_sample::<Notification>()
     }
 
