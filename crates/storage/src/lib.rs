@@ -48,9 +48,6 @@ mod store;
 pub mod testing;
 mod tx;
 mod user_id;
-mod user_table;
-mod users_django;
-mod users_own;
 mod wake;
 mod writer;
 
@@ -67,12 +64,14 @@ pub mod deliveries_foreign;
 pub mod deliveries_many;
 pub mod delivery_decisions;
 pub mod delivery_events;
+pub mod email_changes;
 pub mod event_cursors;
 pub mod events;
 pub mod generations;
 pub mod handled;
 pub mod inbox;
 pub mod keys;
+pub mod known_devices;
 pub mod mail_keys;
 pub mod mail_pauses;
 pub mod outbox;
@@ -99,7 +98,6 @@ pub use stats::{Stats, TxStats};
 pub use store::Store;
 pub use tx::{Conn, Tx};
 pub use user_id::{NotAUserId, UserId};
-pub use user_table::{BadTable, DjangoTable, IdKind, UserColumns, UserTable};
 pub use wake::Wakeups;
 
 /// A column that holds JSON: `jsonb` on PostgreSQL, text on SQLite.
