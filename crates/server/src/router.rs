@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::accounts::{activate, forgot, me, register, resend, reset};
+use crate::accounts::{accept_invitation, activate, confirm_email, forgot, me, register, resend, reset};
 use crate::app::App;
 use crate::auth::{login, logout, logout_everywhere, refresh, sessions, verify};
 use crate::config::Module;
@@ -69,6 +69,9 @@ fn accounts() -> OpenApiRouter<App> {
         .routes(routes!(reset::reset))
         .routes(routes!(me::get::get, me::update::update, me::delete::delete))
         .routes(routes!(me::password::password))
+        .routes(routes!(me::email::email))
+        .routes(routes!(confirm_email::confirm))
+        .routes(routes!(accept_invitation::accept))
 }
 
 /// Sessions.

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use gatepost_messaging::{Queues, Retention};
 use gatepost_storage::{
-    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, new_id, registrations, sweeper, verify_answers,
+    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, email_changes, new_id, registrations, sweeper,
+    verify_answers,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -101,6 +102,10 @@ async fn sweep(app: &App) -> Result<(), Problem> {
     app.events.sweep(now - app.config.retention.events).await?;
     drain(app, "sweep_registrations", |tx| {
         Box::pin(registrations::sweep(tx, BATCH))
+    })
+    .await?;
+    drain(app, "sweep_email_changes", |tx| {
+        Box::pin(email_changes::sweep(tx, BATCH))
     })
     .await?;
     let before = now - app.config.retention.audit;

@@ -4,7 +4,7 @@
 //! known, so the answer can tell nobody, by its words or by its time.
 
 use gatepost_messaging::Envelope;
-use gatepost_storage::{Timestamp, new_id};
+use gatepost_storage::{Timestamp, UserId, new_id};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -48,6 +48,11 @@ pub(crate) enum Wanted {
     ActivationAgain,
     /// A link to choose another password.
     PasswordReset,
+    /// This address for an account that has another one.
+    EmailChange {
+        /// The account.
+        user_id: UserId,
+    },
 }
 
 /// Asks for a letter to an address, known or not: the same work for each, a row and a commit.

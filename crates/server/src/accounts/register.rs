@@ -46,7 +46,7 @@ impl Accepted {
 /// Ask for an account. The answer is the same whether or not the address is known; its owner gets a letter.
 #[utoipa::path(post, path = "/api/users", tag = "users", request_body = NewRegistration, responses(
     (status = 202, body = Accepted),
-    (status = 403, description = "`registration_closed`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 403, description = "`registration_closed`, `invitation_needed`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`, `password_too_short`, `password_common`, `password_contextual`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 429, description = "`rate_limited`", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn register(
@@ -58,11 +58,18 @@ pub async fn register(
     Ok(Accepted::answer())
 }
 
+/// Whether anybody may register; else the reason.
+pub fn allowed(app: &App) -> Result<(), Problem> {
+    match app.config.accounts.registration {
+        Registration::Open => Ok(()),
+        Registration::Invite => Err(Problem::new(Code::InvitationNeeded)),
+        Registration::Closed => Err(Problem::new(Code::RegistrationClosed)),
+    }
+}
+
 /// The same work for every address: a hash, a row, a commit.
 pub async fn ask(app: &App, client: Client, new: NewRegistration) -> Result<(), Problem> {
-    if app.config.accounts.registration != Registration::Open {
-        return Err(Problem::new(Code::RegistrationClosed));
-    }
+    allowed(app)?;
     limits::letter(app, client, &new.email).await?;
     let profile = new.profile.unwrap_or_default();
     let mut about = profile.texts();

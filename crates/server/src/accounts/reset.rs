@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use gatepost_storage::{Tx, UserId, audit, users};
-use gatepost_tokens::{ChangePassword, EndReason};
+use gatepost_tokens::{ChangeEmail, ChangePassword, EndReason};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -86,6 +86,7 @@ async fn put(app: &App, tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<(), P
         .end_all_sessions_in(tx, &subject, EndReason::PasswordChanged)
         .await?;
     app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
+    app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
     letters::news(app, tx, News::PasswordChanged, &subject, &user.locale, tx.now()).await?;
     audit::note(tx, "link", "password.reset", Some(&subject), json!({})).await?;
     events::user::password_changed(tx, id, How::Reset).await?;

@@ -2,8 +2,8 @@
 //! programs, by an administrator. `actor` is who does it, for the audit (`cli`, `key:<name>`, `user:<id>`).
 
 use gatepost_storage::users::{self, UserRow};
-use gatepost_storage::{Json, Tx, UserId, audit, new_id, registrations};
-use gatepost_tokens::{ChangePassword, EndReason, TokenService};
+use gatepost_storage::{Json, Tx, UserId, audit, email_changes, known_devices, new_id, registrations};
+use gatepost_tokens::{ChangeEmail, ChangePassword, EndReason, TokenService};
 use serde_json::{Value, json};
 
 use super::email::Email;
@@ -84,6 +84,7 @@ pub async fn set_password(
         .end_all_sessions_in(tx, &subject, EndReason::PasswordChanged)
         .await?;
     tokens.void_in::<ChangePassword>(tx, &subject).await?;
+    tokens.void_in::<ChangeEmail>(tx, &subject).await?;
     audit::note(tx, actor, "password.set", Some(&subject), json!({})).await?;
     events::user::password_changed(tx, id, How::Set).await?;
     Ok(true)
@@ -140,6 +141,8 @@ pub async fn delete(
     }
     registrations::void_email(tx, &user.email_canonical).await?;
     let subject = id.to_string();
+    email_changes::forget_user(tx, &subject).await?;
+    known_devices::forget_user(tx, &subject).await?;
     let sessions = tokens.revoke_all_in(tx, &subject).await?;
     audit::note(
         tx,

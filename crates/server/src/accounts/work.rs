@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::email::Email;
 use super::jobs::{self, Job, QUEUE, Wanted};
 use super::letters::{self, News};
+use super::{confirm_email, invite};
 use crate::app::App;
 use crate::events;
 use crate::http::Problem;
@@ -119,18 +120,24 @@ async fn work(app: &App, tx: &mut Tx<'_>, id: Uuid, job: &Job) -> Result<(), Pro
             )
             .await?;
         }
+        // Somebody invited who asks at the door, instead of waiting for the letter or finding it again. The password
+        // that came along is anybody's.
+        (Wanted::Registration { .. } | Wanted::ActivationAgain, Some(user)) if invite::waits(app, &user) => {
+            letters::invitation(app, tx, &user, job.requested_at).await?;
+        }
         (Wanted::ActivationAgain, None) => {
             for row in registrations::by_email(tx, email.canonical(), LETTERS_AGAIN).await? {
                 letters::activation(app, tx, &row, job.requested_at).await?;
             }
         }
-        (Wanted::ActivationAgain, Some(user))
-            if user.activated_at.is_none() && app.config.accounts.sends_activation_again() =>
-        {
+        (Wanted::ActivationAgain, Some(user)) if user.activated_at.is_none() => {
             letters::activation_of_user(app, tx, &user, job.requested_at).await?;
         }
         (Wanted::PasswordReset, Some(user)) if user.active => {
             letters::password_reset(app, tx, &user, job.requested_at).await?;
+        }
+        (Wanted::EmailChange { user_id }, holder) => {
+            confirm_email::begin(app, tx, id, job.requested_at, &email, *user_id, holder.as_ref()).await?;
         }
         // Nobody is told anything: not whoever asked, and not an address that nobody asked for.
         _ => {}

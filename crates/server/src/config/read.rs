@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::django::django;
 use super::parsers::{
     address, bounce_address, identifier, items, network, not_empty, one_of, optional, origin, sender, some,
 };
@@ -13,7 +12,7 @@ use super::read_tokens::tokens;
 use super::reader::{Reader, Seen};
 use super::sections::{
     Accounts, Auth, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
-    Registration, Retention, Shutdown, SmtpLimits, Storage, UserSource, Wire,
+    Registration, Retention, Shutdown, SmtpLimits, Storage, Wire,
 };
 use super::topology::topology;
 use super::webhooks::webhooks;
@@ -117,11 +116,12 @@ fn http(r: &mut Reader) -> Option<Http> {
 fn links(r: &mut Reader, public_url: &PublicUrl) -> Option<Links> {
     let mut link = |key| r.parsed(key, Seen::Whole, |text| LinkTemplate::parse(text, public_url));
     let (activate, reset_password) = (link("links.activate"), link("links.reset_password"));
-    let confirm_email = link("links.confirm_email");
+    let (confirm_email, invitation) = (link("links.confirm_email"), link("links.invitation"));
     Some(Links {
         activate: activate?,
         reset_password: reset_password?,
         confirm_email: confirm_email?,
+        invitation: invitation?,
     })
 }
 
@@ -232,7 +232,7 @@ fn dkim(r: &mut Reader) -> Option<Vec<DkimKey>> {
 
 fn accounts(r: &mut Reader) -> Option<Accounts> {
     let source = r.parsed("accounts.source", Seen::Whole, |text| {
-        one_of(text, &[("own", UserSource::Own), ("django", UserSource::Django)])
+        one_of(text, &[("own", false), ("django", true)])
     });
     let ways = [
         ("open", Registration::Open),
@@ -241,14 +241,10 @@ fn accounts(r: &mut Reader) -> Option<Accounts> {
     ];
     let registration = r.parsed("accounts.registration", Seen::Whole, |text| one_of(text, &ways));
     let min = r.number("accounts.min_password_length", 8..=64);
-    let legacy_hashes = r.switch("accounts.legacy_hashes");
-    let django = django(r);
     Some(Accounts {
-        source: source?,
+        source_is_django: source?,
         registration: registration?,
         min_password_length: min? as usize,
-        legacy_hashes: legacy_hashes?,
-        django: django?,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gatepost_tokens::Algorithm;
+use gatepost_tokens::{Algorithm, PurposeSpec};
 use secrecy::SecretString;
 
 use super::Source;
@@ -95,13 +95,7 @@ fn secret(r: &mut Reader) -> Option<Option<SecretString>> {
 }
 
 fn purposes(r: &mut Reader) -> Option<BTreeMap<String, PurposeConfig>> {
-    let fixed = [
-        ("activate", true),
-        ("change_password", true),
-        ("socket", true),
-        ("access", false),
-        ("refresh", false),
-    ];
+    let fixed = PurposeSpec::built_in();
     let mut purposes = BTreeMap::new();
     let mut whole = true;
     for name in r.names_under("tokens.purposes.") {
@@ -148,7 +142,7 @@ fn purposes(r: &mut Reader) -> Option<BTreeMap<String, PurposeConfig>> {
         }
         if fixed
             .iter()
-            .any(|(fixed_name, once)| *fixed_name == name && *once != one_time)
+            .any(|built_in| built_in.name == name && built_in.one_time != one_time)
         {
             r.problem(
                 &one_time_key,

@@ -6,12 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_mail::EmailAddress;
-use gatepost_storage::UserTable;
 use gatepost_tokens::Algorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
-use super::django::DjangoAccounts;
 use super::{LinkTemplate, MailTransport, PublicUrl, StorageBackend};
 
 /// A part of the program whose routes can be switched off.
@@ -68,6 +66,8 @@ pub struct Links {
     pub reset_password: LinkTemplate,
     /// Of the letter that confirms a new address.
     pub confirm_email: LinkTemplate,
+    /// Of `invitation`.
+    pub invitation: LinkTemplate,
 }
 
 impl Links {
@@ -76,6 +76,7 @@ impl Links {
             &mut self.activate,
             &mut self.reset_password,
             &mut self.confirm_email,
+            &mut self.invitation,
         ] {
             link.rebase(old, new);
         }
@@ -234,7 +235,7 @@ pub struct Tokens {
     pub issuer: String,
     /// Whom tokens are for, in the same way.
     pub audience: String,
-    /// By name: the five that are always there, and the user's own.
+    /// By name: the built-in ones, and the user's own.
     pub purposes: BTreeMap<String, PurposeConfig>,
 }
 
@@ -243,49 +244,20 @@ pub struct Tokens {
 pub enum Registration {
     /// Anybody.
     Open,
-    /// Who was added by an operator or a program.
+    /// Who was invited by an operator or a program.
     Invite,
-    /// Nobody.
+    /// Nobody, invited or not; operators and programs make accounts.
     Closed,
-}
-
-/// Whose table the users are in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UserSource {
-    /// Ours.
-    Own,
-    /// A Django project's.
-    Django,
 }
 
 /// Who may register, and with what.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    /// Whose table the users are in.
-    pub source: UserSource,
+    pub(crate) source_is_django: bool,
     /// Who may register.
     pub registration: Registration,
     /// Characters (code points) at least, 8 or more.
     pub min_password_length: usize,
-    /// Whether passwords stored as a single digest (`md5`, `sha1`) are compared.
-    pub legacy_hashes: bool,
-    /// Where a Django project keeps its users, and how it signs its links.
-    pub django: DjangoAccounts,
-}
-
-impl Accounts {
-    /// The table of users, as the store takes it.
-    pub(crate) fn user_table(&self, locale: Locale) -> UserTable {
-        match self.source {
-            UserSource::Own => UserTable::Own,
-            UserSource::Django => self.django.user_table(locale.as_str()),
-        }
-    }
-
-    /// Whether somebody whose account was made and never activated can ask for the letter.
-    pub(crate) fn sends_activation_again(&self) -> bool {
-        self.source == UserSource::Own || self.django.resend_activation
-    }
 }
 
 /// How long a login can last.

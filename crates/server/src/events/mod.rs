@@ -1,7 +1,7 @@
 //! Events: what happens here, told to other programs. Each is written in the transaction of what it tells.
 //!
-//! They say ids and plain words. The address of a user stands in one event only, the one whose point it is:
-//! `user.activated`, when its owner has confirmed it (and `user.updated`, should it have changed). Whoever needs
+//! They say ids and plain words. The address of a user stands only where it is the point: in `user.activated`, when
+//! its owner has confirmed it, and in the `user.updated` that tells of another one. Whoever needs
 //! more asks for it, with a key that may.
 
 mod exchange;

@@ -20,6 +20,12 @@ pub async fn updated(tx: &mut Tx<'_>, id: UserId, changed: &[&str]) -> Result<()
     tell(tx, "user.updated", json!({"user_id": id, "changed": changed})).await
 }
 
+/// `user.updated`: the address was given another value, which its owner has confirmed.
+pub async fn email_changed(tx: &mut Tx<'_>, id: UserId, email: &str) -> Result<(), Error> {
+    let data = json!({"user_id": id, "changed": ["email"], "email": email});
+    tell(tx, "user.updated", data).await
+}
+
 /// `user.deactivated`: the account can't be used any more; its sessions have ended.
 pub async fn deactivated(tx: &mut Tx<'_>, id: UserId) -> Result<(), Error> {
     tell(tx, "user.deactivated", json!({"user_id": id})).await

@@ -59,10 +59,10 @@ codes! {
         "No account has this address and password. An account that was registered and not yet activated gives the same answer.";
     AccountNotActive = "account_not_active", FORBIDDEN, "The account is not active",
         "The password was right; an administrator has deactivated the account.";
-    AccountsElsewhere = "accounts_elsewhere", CONFLICT, "Only the program that owns the accounts can do this",
-        "`accounts.source` is `django`: accounts are made, deleted and described in Django; Gatepost logs people in and changes passwords.";
     RegistrationClosed = "registration_closed", FORBIDDEN, "Nobody can register here",
-        "`accounts.registration` is not `open`: accounts are made with `gatepost user create` or `POST /api/service/users`.";
+        "`accounts.registration` is `closed`, for invitations too: accounts are made with `gatepost user create` or `POST /api/service/users`.";
+    InvitationNeeded = "invitation_needed", FORBIDDEN, "Only who is invited can register here",
+        "`accounts.registration` is `invite`: an operator invites with `gatepost user invite`, a program with `POST /api/service/users`. The link in that letter opens the account.";
     ScopeMissing = "scope_missing", FORBIDDEN, "The API key may not do this",
         "The key is good, but has none of the scopes that the detail names.";
     FormForged = "form_forged", FORBIDDEN, "The form did not come from this page",
@@ -79,6 +79,8 @@ codes! {
         "What a letter says is erased when it is sent or ends otherwise; only dead letters keep it. Ask for the letter anew.";
     Conflict = "conflict", CONFLICT, "Something of this kind is already there",
         "The detail says what it collides with.";
+    EmailTaken = "email_taken", CONFLICT, "The address belongs to another account",
+        "Since the change was asked for, somebody else has opened an account with this address. The link stays good until it expires, should that account go away.";
     CursorExpired = "cursor_expired", GONE, "What came after this cursor is gone",
         "Events are kept for `retention.events`, and some after this `after` have been swept. Begin without `after`, and look at whatever else you keep: some events you will never see.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",

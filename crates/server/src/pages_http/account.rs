@@ -9,10 +9,12 @@ use serde::Deserialize;
 use super::cookie;
 use super::form::{Reader, fault};
 use super::visitor::{self, Visitor};
+use crate::accounts::me::email::ask as ask_for_email;
 use crate::accounts::me::password::change as change_password;
 use crate::app::App;
 use crate::auth::logout_everywhere::end_all;
 use crate::auth::sessions::end::end_one;
+use crate::http::bearer::Bearer;
 use crate::http::pages::view::{Account, Notice, SessionRow};
 use crate::http::pages::{Fault, Lang};
 use crate::http::{Client, Code, Form, Problem, Query};
@@ -36,6 +38,27 @@ pub(crate) struct Request {
     new: String,
     #[serde(default)]
     session: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// What is shown beside the account itself.
+#[derive(Default)]
+struct Told {
+    faults: Vec<Fault>,
+    notice: Option<Notice>,
+    new_email: String,
+}
+
+impl Told {
+    fn of(faults: Vec<Fault>) -> Self {
+        Self {
+            faults,
+            ..Self::default()
+        }
+    }
 }
 
 /// The page.
@@ -46,7 +69,11 @@ pub(crate) async fn page(
     Query(said): Query<Said>,
 ) -> Result<Response, Problem> {
     let notice = said.notice.as_deref().and_then(self::notice);
-    shown(&app, lang, StatusCode::OK, &visitor, Vec::new(), notice).await
+    let told = Told {
+        notice,
+        ..Told::default()
+    };
+    shown(&app, lang, StatusCode::OK, &visitor, told).await
 }
 
 /// A button was pressed. What went well is told on the page that follows, so that loading it again presses
@@ -59,18 +86,12 @@ pub(crate) async fn submit(
     Form(request): Form<Request>,
 ) -> Result<Response, Problem> {
     if !visitor.sent(&app, &request.csrf) {
-        return shown(
-            &app,
-            lang,
-            StatusCode::FORBIDDEN,
-            &visitor,
-            vec![Fault::new("form_forged")],
-            None,
-        )
-        .await;
+        let told = Told::of(vec![Fault::new("form_forged")]);
+        return shown(&app, lang, StatusCode::FORBIDDEN, &visitor, told).await;
     }
     match request.action.as_str() {
         "change_password" => change(&app, lang, client, &visitor, request).await,
+        "change_email" => change_email(&app, lang, client, &visitor, request).await,
         "end_session" => {
             let Ok(session) = request.session.parse() else {
                 return Err(Problem::not_found());
@@ -87,15 +108,8 @@ pub(crate) async fn submit(
             Ok(out(&app, "/login?notice=logged_out_everywhere"))
         }
         _ => {
-            shown(
-                &app,
-                lang,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                &visitor,
-                vec![Fault::new("press_needed")],
-                None,
-            )
-            .await
+            let told = Told::of(vec![Fault::new("press_needed")]);
+            shown(&app, lang, StatusCode::UNPROCESSABLE_ENTITY, &visitor, told).await
         }
     }
 }
@@ -113,15 +127,8 @@ async fn change(
         reader.password("new", request.new),
     );
     let (Some(current), Some(new)) = (current, new) else {
-        return shown(
-            app,
-            lang,
-            StatusCode::UNPROCESSABLE_ENTITY,
-            visitor,
-            reader.faults,
-            None,
-        )
-        .await;
+        let told = Told::of(reader.faults);
+        return shown(app, lang, StatusCode::UNPROCESSABLE_ENTITY, visitor, told).await;
     };
     match change_password(app, client, visitor.user_id, visitor.sid, &current, &new).await {
         Ok(grant) => {
@@ -135,7 +142,46 @@ async fn change(
             if code == Code::InvalidCredentials {
                 fault = Fault::new("wrong_password").on("current");
             }
-            shown(app, lang, status, visitor, vec![fault], None).await
+            shown(app, lang, status, visitor, Told::of(vec![fault])).await
+        }
+    }
+}
+
+async fn change_email(
+    app: &App,
+    lang: Lang,
+    client: Client,
+    visitor: &Visitor,
+    request: Request,
+) -> Result<Response, Problem> {
+    let mut reader = Reader::default();
+    let (email, password) = (
+        reader.email(&request.email),
+        reader.password("password", request.password),
+    );
+    let told = |faults| Told {
+        faults,
+        new_email: request.email.clone(),
+        notice: None,
+    };
+    let (Some(email), Some(password)) = (email, password) else {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return shown(app, lang, status, visitor, told(reader.faults)).await;
+    };
+    let bearer = Bearer {
+        user_id: visitor.user_id,
+        session: visitor.sid,
+    };
+    match ask_for_email(app, client, &bearer, &email, &password).await {
+        Ok(()) => Ok(Redirect::to("/account?notice=email_change_asked").into_response()),
+        Err(problem) => {
+            let status = problem.status();
+            let fault = match problem.code() {
+                Code::InvalidCredentials => Fault::new("wrong_password").on("password"),
+                Code::ValidationFailed => Fault::new("unchanged").on("email"),
+                _ => fault(app, problem, "password")?,
+            };
+            shown(app, lang, status, visitor, told(vec![fault])).await
         }
     }
 }
@@ -151,8 +197,7 @@ async fn shown(
     lang: Lang,
     status: StatusCode,
     visitor: &Visitor,
-    faults: Vec<Fault>,
-    notice: Option<Notice>,
+    told: Told,
 ) -> Result<Response, Problem> {
     let id = visitor.user_id;
     let user: Option<UserRow> = app
@@ -178,8 +223,9 @@ async fn shown(
         created_at: user.created_at,
         sessions: sessions.collect(),
         min_length: app.config.accounts.min_password_length,
-        faults,
-        notice,
+        new_email: told.new_email,
+        faults: told.faults,
+        notice: told.notice,
     };
     Ok(app.pages.answer(status, &page, lang, app.now()))
 }
@@ -190,6 +236,7 @@ pub(super) fn notice(name: &str) -> Option<Notice> {
         "logged_out" => Notice::LoggedOut,
         "logged_out_everywhere" => Notice::LoggedOutEverywhere,
         "password_changed" => Notice::PasswordChanged,
+        "email_change_asked" => Notice::EmailChangeAsked,
         "session_ended" => Notice::SessionEnded,
         "login_needed" => Notice::LoginNeeded,
         _ => return None,

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use serde::Deserialize;
 
+use crate::accounts::register;
 use crate::app::App;
 use crate::http::pages::Lang;
 use crate::http::pages::view::{LinkKind, LinkRefusal, LinkRefused};
@@ -23,7 +24,10 @@ pub(super) fn refused(app: &App, lang: Lang, link: LinkKind, problem: Problem) -
         Code::TokenMalformed | Code::TokenRevoked | Code::TokenWrongPurpose => LinkRefusal::Unknown,
         _ => return Err(problem),
     };
-    Ok(app
-        .pages
-        .answer(problem.status(), &LinkRefused { link, reason }, lang, app.now()))
+    let page = LinkRefused {
+        link,
+        reason,
+        registration_open: register::allowed(app).is_ok(),
+    };
+    Ok(app.pages.answer(problem.status(), &page, lang, app.now()))
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::form::{Credentials, fault};
 use super::visitor::{self, Visitor};
 use super::{account, cookie};
+use crate::accounts::register;
 use crate::app::App;
 use crate::auth::granted::new_session;
 use crate::auth::login;
@@ -28,6 +29,7 @@ pub(crate) async fn page(State(app): State<App>, lang: Lang, Query(said): Query<
         email: String::new(),
         faults: Vec::new(),
         notice,
+        registration_open: register::allowed(&app).is_ok(),
     };
     app.pages.answer(StatusCode::OK, &page, lang, app.now())
 }
@@ -73,6 +75,7 @@ fn shown(app: &App, lang: Lang, status: StatusCode, email: String, faults: Vec<F
             email,
             faults,
             notice: None,
+            registration_open: register::allowed(app).is_ok(),
         },
         lang,
         app.now(),

@@ -9,12 +9,14 @@
 
 mod account;
 mod activate;
+mod confirm_email;
 pub(crate) mod cookie;
 pub(crate) mod csrf;
 mod docs;
 pub(crate) mod failure;
 mod forgot_password;
 pub(crate) mod form;
+mod invitation;
 mod landing;
 mod link;
 mod login;
@@ -47,6 +49,11 @@ pub fn router(app: &App) -> Router<App> {
                 "/reset-password",
                 get(reset_password::page).post(reset_password::submit),
             )
+            .route(
+                "/confirm-email",
+                get(confirm_email::page).post(confirm_email::submit),
+            )
+            .route("/invitation", get(invitation::page).post(invitation::submit))
             .route("/account", get(account::page).post(account::submit));
     }
     browser_only(router, app)

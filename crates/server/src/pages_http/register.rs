@@ -10,15 +10,15 @@ use super::form::{Credentials, fault};
 use crate::accounts::profile::LocaleTag;
 use crate::accounts::register::{self, NewRegistration};
 use crate::app::App;
-use crate::config::{MailTransport, Registration};
-use crate::http::pages::view::{CheckMail, CheckMailReason, Register};
+use crate::config::MailTransport;
+use crate::http::pages::view::{CheckMail, CheckMailReason, Register, RegistrationClosed};
 use crate::http::pages::{Fault, Lang};
 use crate::http::{Client, Code, Form, Problem};
 
 /// The form.
 pub(crate) async fn page(State(app): State<App>, lang: Lang) -> Result<Response, Problem> {
-    if app.config.accounts.registration != Registration::Open {
-        return Err(Problem::new(Code::RegistrationClosed));
+    if let Err(closed) = register::allowed(&app) {
+        return Ok(refused(&app, lang, &closed));
     }
     Ok(shown(&app, lang, StatusCode::OK, String::new(), Vec::new()))
 }
@@ -57,12 +57,22 @@ pub(crate) async fn submit(
             };
             Ok(app.pages.answer(StatusCode::OK, &page, lang, app.now()))
         }
+        Err(problem) if matches!(problem.code(), Code::RegistrationClosed | Code::InvitationNeeded) => {
+            Ok(refused(&app, lang, &problem))
+        }
         Err(problem) => {
             let status = problem.status();
             let fault = fault(&app, problem, "password")?;
             Ok(shown(&app, lang, status, request.email, vec![fault]))
         }
     }
+}
+
+fn refused(app: &App, lang: Lang, problem: &Problem) -> Response {
+    let page = RegistrationClosed {
+        by_invitation: problem.code() == Code::InvitationNeeded,
+    };
+    app.pages.answer(problem.status(), &page, lang, app.now())
 }
 
 fn shown(app: &App, lang: Lang, status: StatusCode, email: String, faults: Vec<Fault>) -> Response {

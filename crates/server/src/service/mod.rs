@@ -64,7 +64,8 @@ pub fn router(modules: &Modules) -> OpenApiRouter<App> {
                 users::update::update,
                 users::delete::delete
             ))
-            .routes(routes!(users::revoke::revoke));
+            .routes(routes!(users::revoke::revoke))
+            .routes(routes!(users::invite::invite));
     }
     router
 }

@@ -39,7 +39,7 @@ pub enum Scope {
 }
 
 /// Who may mint these owns the account, so that `tokens:create:*` is not enough.
-const OWNING: [&str; 3] = ["access", "refresh", "change_password"];
+const OWNING: [&str; 5] = ["access", "refresh", "change_password", "change_email", "invite"];
 
 const PLAIN: [(&str, Scope); 12] = [
     ("*", Scope::All),
@@ -56,6 +56,11 @@ const PLAIN: [(&str, Scope); 12] = [
     ("queues:write", Scope::QueuesWrite),
 ];
 const EVENTS: &str = "events:read";
+
+/// Whether whoever may mint tokens of this purpose owns the accounts they are for.
+pub(crate) fn owns_account(purpose: &str) -> bool {
+    OWNING.contains(&purpose)
+}
 
 /// A scope that cannot be given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -218,7 +223,9 @@ mod tests {
     fn minting_what_owns_an_account_takes_more_than_the_star_of_tokens() {
         let star = scopes(&["tokens:create:*"]);
         assert!(
-            star.allow(&create("activate")) && star.allow(&create("socket")) && star.allow(&create("invite"))
+            star.allow(&create("activate"))
+                && star.allow(&create("socket"))
+                && star.allow(&create("unsubscribe"))
         );
         for purpose in OWNING {
             assert!(!star.allow(&create(purpose)), "{purpose}");

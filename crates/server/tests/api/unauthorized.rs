@@ -18,6 +18,8 @@ const OPEN: &[(&str, &str)] = &[
     ("post", "/api/users"),
     ("post", "/api/users/activate"),
     ("post", "/api/users/activate/resend"),
+    ("post", "/api/users/email/confirm"),
+    ("post", "/api/users/invitation/accept"),
     ("post", "/api/users/password/forgot"),
     ("post", "/api/users/password/reset"),
 ];

@@ -118,10 +118,11 @@ impl World {
 
     /// The address in the newest letter of this kind.
     pub(crate) async fn link(&self, to: &str, template: &str) -> String {
-        let page = if template == "activate_account" {
-            "activate"
-        } else {
-            "reset-password"
+        let page = match template {
+            "activate_account" => "activate",
+            "confirm_email" => "confirm-email",
+            "invitation" => "invitation",
+            _ => "reset-password",
         };
         format!("/{page}?token={}", self.token(to, template).await)
     }

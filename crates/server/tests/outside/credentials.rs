@@ -16,6 +16,8 @@ const OPEN: &[&str] = &[
     "POST /api/users",
     "POST /api/users/activate",
     "POST /api/users/activate/resend",
+    "POST /api/users/email/confirm",
+    "POST /api/users/invitation/accept",
     "POST /api/users/password/forgot",
     "POST /api/users/password/reset",
 ];

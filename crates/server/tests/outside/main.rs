@@ -8,7 +8,6 @@
 
 mod bad_input;
 mod broker;
-mod cache;
 mod chaos;
 mod crash;
 mod credentials;
@@ -30,4 +29,3 @@ mod secrets;
 mod shutdown;
 mod support;
 mod tour;
-mod wire;

@@ -1,38 +1,37 @@
 //! An intent becomes a letter when it is sent: the address is read, the token is made.
 
 use futures_util::future::BoxFuture;
-use gatepost_mail::letter::{
-    ActivateAccount, AlreadyRegistered, PasswordChanged, RefreshReuseDetected, ResetPassword, Welcome,
-};
-use gatepost_mail::{
-    About, AccountIntent, AccountLetters, EmailAddress, Letter, MailError, Resolution, Resolved,
-};
-use gatepost_storage::{Timestamp, Tx, UserId, registrations, users};
-use gatepost_tokens::{Activate, ChangePassword, Jti, Minted, NewToken, Purpose, TokenService};
+use gatepost_mail::{About, AccountIntent, AccountLetters, MailError, Resolution, Resolved};
+use gatepost_storage::{Timestamp, Tx, email_changes, registrations};
+use gatepost_tokens::{Jti, Minted, NewToken, TokenService};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Asked, News};
+use super::news::{self, News, Places};
+use super::{Asked, LinkLetter, NEWS_WORTH_SENDING, Side, reader};
 use crate::app::App;
-use crate::config::{LinkTemplate, Links};
+use crate::config::Links;
 
 /// Makes the letters when they are sent.
 #[derive(Debug, Clone)]
 pub struct Letters {
     tokens: TokenService,
     links: Links,
-    login_url: String,
-    forgot_url: String,
+    places: Places,
 }
 
 impl Letters {
     /// With the links of this installation.
     pub fn new(app: &App) -> Self {
+        let page = |path| app.config.http.public_url.join(path);
         Self {
             tokens: app.tokens.clone(),
             links: app.config.links.clone(),
-            login_url: app.config.http.public_url.join("/login"),
-            forgot_url: app.config.http.public_url.join("/forgot-password"),
+            places: Places {
+                login_url: page("/login"),
+                forgot_url: page("/forgot-password"),
+            },
         }
     }
 
@@ -42,42 +41,29 @@ impl Letters {
         intent: &AccountIntent,
         message: Uuid,
     ) -> Result<Resolution, MailError> {
-        let Some(reader) = reader(tx, intent).await? else {
-            return Ok(Resolution::Skip("there is nobody to tell any more".to_owned()));
+        let asked = Asked::deserialize(&intent.data)?;
+        let at = jiff::Timestamp::from_microsecond(asked.at.as_micros()).map_err(account)?;
+        let reader = match reader::find(tx, intent, &asked).await? {
+            Ok(reader) => reader,
+            Err(reason) => return Ok(Resolution::Skip(reason.to_owned())),
         };
-        if self.is_void(tx, intent, &reader.id).await? {
-            return Ok(Resolution::Skip(
-                "its link would be dead on arrival: older links were voided meanwhile".to_owned(),
-            ));
-        }
-        let at = asked_at(intent)?;
-        let data = match intent.letter.as_str() {
-            ActivateAccount::TEMPLATE => {
-                let minted = self.mint::<Activate>(tx, intent, message, &reader.id).await?;
-                let lifetime = lifetime(&minted);
-                let link = with_token(&self.links.activate, &minted);
-                serde_json::to_value(ActivateAccount {
-                    link: link.into(),
-                    asked_at: at,
-                    lifetime,
-                })?
+        let letter = LinkLetter::named(&intent.letter);
+        let data = if let Some(letter) = letter {
+            if self.is_void(tx, letter, intent, &reader.id).await? {
+                return Ok(Resolution::Skip(
+                    "its link would be dead on arrival: older links were voided meanwhile".to_owned(),
+                ));
             }
-            ResetPassword::TEMPLATE => {
-                let minted = self
-                    .mint::<ChangePassword>(tx, intent, message, &reader.id)
-                    .await?;
-                let lifetime = lifetime(&minted);
-                let link = with_token(&self.links.reset_password, &minted);
-                serde_json::to_value(ResetPassword {
-                    link: link.into(),
-                    asked_at: at,
-                    lifetime,
-                })?
+            let minted = self.mint(tx, letter, intent, &asked, message, &reader.id).await?;
+            letter.data(&self.links, &minted, at)?
+        } else if let Some(news) = News::named(&intent.letter) {
+            match news::data(&self.places, tx, news, &asked, at).await? {
+                Some(data) => data,
+                None => return Ok(Resolution::Skip("what it would tell is forgotten".to_owned())),
             }
-            other => match News::ALL.into_iter().find(|news| news.template() == other) {
-                Some(news) => self.tell(news, at)?,
-                None => return Ok(Resolution::Skip(format!("no account letter is called {other:?}"))),
-            },
+        } else {
+            let unknown = format!("no account letter is called {:?}", intent.letter);
+            return Ok(Resolution::Skip(unknown));
         };
         Ok(Resolution::Send(Resolved {
             to: reader.email,
@@ -86,56 +72,38 @@ impl Letters {
         }))
     }
 
-    fn tell(&self, news: News, at: jiff::Timestamp) -> Result<serde_json::Value, serde_json::Error> {
-        let (login_url, forgot_url) = (self.login_url.clone(), self.forgot_url.clone());
-        match news {
-            News::AlreadyRegistered => serde_json::to_value(AlreadyRegistered {
-                asked_at: at,
-                login_url,
-                forgot_url,
-            }),
-            News::Welcome => serde_json::to_value(Welcome { login_url }),
-            News::PasswordChanged => serde_json::to_value(PasswordChanged {
-                changed_at: at,
-                forgot_url,
-            }),
-            News::RefreshReuse => serde_json::to_value(RefreshReuseDetected {
-                noticed_at: at,
-                forgot_url,
-            }),
-        }
-    }
-
     /// The password was changed, or everything revoked, while the letter waited.
     async fn is_void(
         &self,
         tx: &mut Tx<'_>,
+        letter: LinkLetter,
         intent: &AccountIntent,
         subject: &str,
     ) -> Result<bool, MailError> {
         let Some(generation) = intent.generation else {
             return Ok(false);
         };
-        let tokens = &self.tokens;
-        let void = match intent.letter.as_str() {
-            ActivateAccount::TEMPLATE => tokens.is_void_in::<Activate>(tx, subject, generation).await,
-            ResetPassword::TEMPLATE => tokens.is_void_in::<ChangePassword>(tx, subject, generation).await,
-            _ => Ok(false),
-        };
+        let void = letter.is_void(&self.tokens, tx, subject, generation).await;
         void.map_err(account)
     }
 
     /// The token's id follows from the letter's, so that a twin of the letter is the same letter and only one
     /// of the two works.
-    async fn mint<P: Purpose<Extra = ()>>(
+    async fn mint(
         &self,
         tx: &mut Tx<'_>,
+        letter: LinkLetter,
         intent: &AccountIntent,
+        asked: &Asked,
         message: Uuid,
         subject: &str,
     ) -> Result<Minted, MailError> {
         let jti = Jti::derived(self.tokens.tokens().keys(), "mail", message.as_bytes());
-        let mut new = NewToken::new(subject).jti(jti);
+        let mut extra = Map::new();
+        if let Some(change) = asked.change {
+            extra.insert("change".to_owned(), Value::from(change.to_string()));
+        }
+        let mut new = NewToken::new(subject).extra(extra).jti(jti);
         if let Some(generation) = intent.generation {
             new = new.generation(generation);
         }
@@ -143,11 +111,58 @@ impl Letters {
             let lifetime = self
                 .tokens
                 .tokens()
-                .purpose_named(P::NAME)
-                .map_or(P::LIFETIME, |spec| spec.lifetime);
+                .purpose_named(letter.purpose())
+                .map_or(letter.lifetime(), |spec| spec.lifetime);
             new = new.keep_until((until + lifetime).as_secs());
         }
-        self.tokens.create_in::<P>(tx, new).await.map_err(account)
+        let minted = self.tokens.create_named_in(tx, letter.purpose(), new).await;
+        minted.map_err(account)
+    }
+
+    /// The same letter, asked for again now by somebody who knows only whom it was about.
+    async fn again(
+        &self,
+        tx: &mut Tx<'_>,
+        letter: &str,
+        about: &About,
+        locale: &str,
+        asked_at: Timestamp,
+    ) -> Result<Option<AccountIntent>, MailError> {
+        let mut asked = Asked::at(asked_at);
+        let link = LinkLetter::named(letter);
+        match (about, link) {
+            (About::Registration(id), _) => {
+                if let Some(row) = registrations::get(tx, *id).await? {
+                    asked = Asked::at(row.requested_at);
+                }
+            }
+            (About::User(id), Some(LinkLetter::ConfirmEmail)) => {
+                let Some(change) = email_changes::newest_waiting(tx, id).await? else {
+                    return Ok(None);
+                };
+                asked = Asked::at(change.requested_at).about(change.id).to(Side::New);
+            }
+            (About::User(_), _) => {}
+        }
+        if link.is_none() && !News::named(letter).is_some_and(News::says_only_when) {
+            return Ok(None);
+        }
+        let generation = match link {
+            Some(_) => Some(self.tokens.next_generation_in(tx).await.map_err(account)?),
+            None => None,
+        };
+        let worth = link.map_or(NEWS_WORTH_SENDING, LinkLetter::worth_sending);
+        let intent = AccountIntent {
+            letter: letter.to_owned(),
+            about: about.clone(),
+            generation,
+            expires_at: Some(tx.now() + worth),
+            locale: locale.to_owned(),
+            replaces_older: link.is_some(),
+            data: serde_json::to_value(&asked)?,
+        };
+        // Whoever is gone meanwhile is told nothing.
+        Ok(reader::find(tx, &intent, &asked).await?.ok().map(|_| intent))
     }
 }
 
@@ -169,26 +184,15 @@ impl AccountLetters for Letters {
         _message_id: Uuid,
     ) -> BoxFuture<'a, Result<(), MailError>> {
         Box::pin(async move {
-            let Some(generation) = intent.generation else {
+            let (Some(generation), Some(letter)) = (intent.generation, LinkLetter::named(&intent.letter))
+            else {
                 return Ok(());
             };
             let subject = match &intent.about {
                 About::User(id) => id.clone(),
                 About::Registration(id) => id.to_string(),
             };
-            let raised = match intent.letter.as_str() {
-                ActivateAccount::TEMPLATE => {
-                    self.tokens
-                        .raise_generation_in::<Activate>(tx, &subject, generation)
-                        .await
-                }
-                ResetPassword::TEMPLATE => {
-                    self.tokens
-                        .raise_generation_in::<ChangePassword>(tx, &subject, generation)
-                        .await
-                }
-                _ => return Ok(()),
-            };
+            let raised = letter.raise(&self.tokens, tx, &subject, generation).await;
             raised.map(drop).map_err(account)
         })
     }
@@ -201,81 +205,10 @@ impl AccountLetters for Letters {
         locale: &'a str,
         asked_at: Timestamp,
     ) -> BoxFuture<'a, Result<Option<AccountIntent>, MailError>> {
-        Box::pin(async move {
-            let worth = match letter {
-                ActivateAccount::TEMPLATE => Some(super::ACTIVATION_WORTH_SENDING),
-                ResetPassword::TEMPLATE => Some(super::RESET_WORTH_SENDING),
-                _ => None,
-            };
-            let generation = match worth {
-                Some(_) => Some(self.tokens.next_generation_in(tx).await.map_err(account)?),
-                None => None,
-            };
-            let registered = match about {
-                About::Registration(id) => registrations::get(tx, *id).await?.map(|row| row.requested_at),
-                About::User(_) => None,
-            };
-            let intent = AccountIntent {
-                letter: letter.to_owned(),
-                about: about.clone(),
-                generation,
-                expires_at: Some(tx.now() + worth.unwrap_or(super::NEWS_WORTH_SENDING)),
-                locale: locale.to_owned(),
-                replaces_older: worth.is_some(),
-                data: serde_json::to_value(Asked {
-                    at: registered.unwrap_or(asked_at),
-                })?,
-            };
-            // Whoever is gone meanwhile is told nothing.
-            Ok(reader(tx, &intent).await?.map(|_| intent))
-        })
+        Box::pin(self.again(tx, letter, about, locale, asked_at))
     }
 }
 
-/// Whom a letter goes to.
-struct Reader {
-    id: String,
-    email: EmailAddress,
-    locale: String,
-}
-
-async fn reader(tx: &mut Tx<'_>, intent: &AccountIntent) -> Result<Option<Reader>, MailError> {
-    let found = match &intent.about {
-        About::Registration(id) => registrations::get(tx, *id)
-            .await?
-            .map(|row| (UserId::from(row.id), row.email, row.locale)),
-        About::User(id) => match id.parse() {
-            Ok(id) => users::get(tx, id)
-                .await?
-                .map(|row| (row.id, row.email, row.locale)),
-            Err(_) => None,
-        },
-    };
-    found
-        .map(|(id, email, locale)| {
-            let email = email.parse().map_err(account)?;
-            Ok(Reader {
-                id: id.to_string(),
-                email,
-                locale,
-            })
-        })
-        .transpose()
-}
-
-fn asked_at(intent: &AccountIntent) -> Result<jiff::Timestamp, MailError> {
-    let asked = Asked::deserialize(&intent.data)?;
-    jiff::Timestamp::from_microsecond(asked.at.as_micros()).map_err(account)
-}
-
-fn with_token(template: &LinkTemplate, minted: &Minted) -> String {
-    template.with_token(&minted.raw)
-}
-
-fn lifetime(minted: &Minted) -> u64 {
-    u64::try_from(minted.expires_at - minted.issued_at).unwrap_or_default()
-}
-
-fn account(error: impl std::error::Error + Send + Sync + 'static) -> MailError {
+pub(super) fn account(error: impl std::error::Error + Send + Sync + 'static) -> MailError {
     MailError::Account(Box::new(error))
 }

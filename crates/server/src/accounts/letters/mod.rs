@@ -1,65 +1,64 @@
 //! The letters of an account. What waits in the queue is an intent: no token, no address. Both are looked up
 //! and made when the letter is sent, so that a link's life starts then.
 
+mod link;
 mod make;
+mod news;
+mod reader;
 
-use std::time::Duration;
-
-use gatepost_mail::letter::{
-    ActivateAccount, AlreadyRegistered, PasswordChanged, RefreshReuseDetected, ResetPassword, Welcome,
-};
-use gatepost_mail::{About, AccountIntent, Letter};
+use gatepost_mail::{About, AccountIntent};
+use gatepost_storage::email_changes::EmailChangeRow;
 use gatepost_storage::registrations::RegistrationRow;
 use gatepost_storage::users::UserRow;
 use gatepost_storage::{Timestamp, Tx};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use uuid::Uuid;
 
+pub(crate) use self::link::LinkLetter;
 pub use self::make::Letters;
+pub(crate) use self::news::email_change_asked;
+pub use self::news::{NEWS_WORTH_SENDING, News, email_changed, news};
 use crate::app::App;
 use crate::http::Problem;
 
-/// After this, an activation letter is no longer worth sending.
-const ACTIVATION_WORTH_SENDING: Duration = Duration::from_secs(24 * 3_600);
-/// After this, a reset letter is no longer worth sending.
-const RESET_WORTH_SENDING: Duration = Duration::from_secs(2 * 3_600);
-/// News that is older than this is not news.
-const NEWS_WORTH_SENDING: Duration = Duration::from_secs(7 * 86_400);
-
-/// What the letter's page and text say.
-#[derive(Debug, Serialize, Deserialize)]
-struct Asked {
+/// What an intent says besides: ids and times, no address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Asked {
     at: Timestamp,
+    /// The change of an address that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change: Option<Uuid>,
+    /// Which of a change's two addresses it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<Side>,
 }
 
-/// A letter without a link that does anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
-    /// Somebody tried to register an address that has an account.
-    AlreadyRegistered,
-    /// The account is active.
-    Welcome,
-    /// The password was changed.
-    PasswordChanged,
-    /// A refresh token that had been replaced came again: the session was ended.
-    RefreshReuse,
+/// One of the two addresses of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Side {
+    Old,
+    New,
 }
 
-impl News {
-    const ALL: [Self; 4] = [
-        Self::AlreadyRegistered,
-        Self::Welcome,
-        Self::PasswordChanged,
-        Self::RefreshReuse,
-    ];
-
-    const fn template(self) -> &'static str {
-        match self {
-            Self::AlreadyRegistered => AlreadyRegistered::TEMPLATE,
-            Self::Welcome => Welcome::TEMPLATE,
-            Self::PasswordChanged => PasswordChanged::TEMPLATE,
-            Self::RefreshReuse => RefreshReuseDetected::TEMPLATE,
+impl Asked {
+    /// At that time.
+    pub fn at(at: Timestamp) -> Self {
+        Self {
+            at,
+            change: None,
+            to: None,
         }
+    }
+
+    fn about(mut self, change: Uuid) -> Self {
+        self.change = Some(change);
+        self
+    }
+
+    fn to(mut self, side: Side) -> Self {
+        self.to = Some(side);
+        self
     }
 }
 
@@ -72,16 +71,16 @@ pub(crate) async fn activation(
 ) -> Result<(), Problem> {
     let about = About::Registration(registration.id);
     // What the reader has to recognise is the registration, not the wish to have its letter again.
-    let asked = registration.requested_at;
-    let worth = asked_at + ACTIVATION_WORTH_SENDING;
+    let asked = Asked::at(registration.requested_at);
+    let until = LinkLetter::Activate.worth_until(asked_at);
     link(
         app,
         tx,
-        ActivateAccount::TEMPLATE,
+        LinkLetter::Activate,
         about,
         &registration.locale,
         asked,
-        worth,
+        until,
     )
     .await
 }
@@ -93,18 +92,7 @@ pub(crate) async fn activation_of_user(
     user: &UserRow,
     asked_at: Timestamp,
 ) -> Result<(), Problem> {
-    let worth = asked_at + ACTIVATION_WORTH_SENDING;
-    let about = About::User(user.id.to_string());
-    link(
-        app,
-        tx,
-        ActivateAccount::TEMPLATE,
-        about,
-        &user.locale,
-        asked_at,
-        worth,
-    )
-    .await
+    link_of_user(app, tx, LinkLetter::Activate, user, Asked::at(asked_at)).await
 }
 
 /// The link to choose another password.
@@ -114,59 +102,58 @@ pub(crate) async fn password_reset(
     user: &UserRow,
     asked_at: Timestamp,
 ) -> Result<(), Problem> {
-    let worth = asked_at + RESET_WORTH_SENDING;
-    let about = About::User(user.id.to_string());
-    link(
-        app,
-        tx,
-        ResetPassword::TEMPLATE,
-        about,
-        &user.locale,
-        asked_at,
-        worth,
-    )
-    .await
+    link_of_user(app, tx, LinkLetter::ResetPassword, user, Asked::at(asked_at)).await
+}
+
+/// The link that confirms another address of an account; it goes to that address.
+pub(crate) async fn confirm_email(
+    app: &App,
+    tx: &mut Tx<'_>,
+    user: &UserRow,
+    change: &EmailChangeRow,
+) -> Result<(), Problem> {
+    let asked = Asked::at(change.requested_at).about(change.id).to(Side::New);
+    link_of_user(app, tx, LinkLetter::ConfirmEmail, user, asked).await
+}
+
+/// The link of an account that was made for somebody, to be opened by choosing its password.
+pub(crate) async fn invitation(
+    app: &App,
+    tx: &mut Tx<'_>,
+    user: &UserRow,
+    asked_at: Timestamp,
+) -> Result<(), Problem> {
+    link_of_user(app, tx, LinkLetter::Invitation, user, Asked::at(asked_at)).await
+}
+
+async fn link_of_user(
+    app: &App,
+    tx: &mut Tx<'_>,
+    letter: LinkLetter,
+    user: &UserRow,
+    asked: Asked,
+) -> Result<(), Problem> {
+    let (about, until) = (About::User(user.id.to_string()), letter.worth_until(asked.at));
+    link(app, tx, letter, about, &user.locale, asked, until).await
 }
 
 async fn link(
     app: &App,
     tx: &mut Tx<'_>,
-    letter: &str,
+    letter: LinkLetter,
     about: About,
     locale: &str,
-    asked_at: Timestamp,
+    asked: Asked,
     worth_sending_until: Timestamp,
 ) -> Result<(), Problem> {
     let intent = AccountIntent {
-        letter: letter.to_owned(),
+        letter: letter.template().to_owned(),
         about,
         generation: Some(app.tokens.next_generation_in(tx).await?),
         expires_at: Some(worth_sending_until),
         locale: locale.to_owned(),
         replaces_older: true,
-        data: json!(Asked { at: asked_at }),
-    };
-    app.mailer.enqueue_intent(tx, &intent).await?;
-    Ok(())
-}
-
-/// Tell the user something, in the transaction in which it happens.
-pub async fn news(
-    app: &App,
-    tx: &mut Tx<'_>,
-    news: News,
-    user_id: &str,
-    locale: &str,
-    at: Timestamp,
-) -> Result<(), Problem> {
-    let intent = AccountIntent {
-        letter: news.template().to_owned(),
-        about: About::User(user_id.to_owned()),
-        generation: None,
-        expires_at: Some(at + NEWS_WORTH_SENDING),
-        locale: locale.to_owned(),
-        replaces_older: false,
-        data: json!(Asked { at }),
+        data: serde_json::to_value(asked).map_err(Problem::internal)?,
     };
     app.mailer.enqueue_intent(tx, &intent).await?;
     Ok(())

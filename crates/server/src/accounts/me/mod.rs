@@ -1,6 +1,7 @@
 //! One's own account, with an access token.
 
 pub mod delete;
+pub mod email;
 pub mod get;
 pub mod password;
 pub mod update;

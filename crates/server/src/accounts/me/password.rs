@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use gatepost_storage::{UserId, audit, users};
-use gatepost_tokens::{ChangePassword, Grant};
+use gatepost_tokens::{ChangeEmail, ChangePassword, Grant};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -28,7 +28,7 @@ pub struct Change {
 }
 
 /// Change your password. This session goes on with the tokens in the answer; every older token and every other
-/// session ends, and a letter says so.
+/// session ends, a change of address that nobody confirmed yet is withdrawn, and a letter says so.
 #[utoipa::path(post, path = "/api/users/me/password", tag = "users", request_body = Change, security(("access" = [])), responses(
     (status = 200, body = Granted),
     (status = 401, description = "`invalid_credentials`, `credentials_missing`, `token_*`", body = ProblemDocument, content_type = "application/problem+json"),
@@ -88,6 +88,7 @@ pub async fn change(
                     .await?
                     .ok_or_else(gone)?;
                 app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
+                app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
                 letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
                 let actor = format!("user:{subject}");
                 audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;

@@ -7,9 +7,10 @@ use serde_json::json;
 use super::console::{ConsoleInbox, ConsoleLetter, ConsoleLogin, ConsoleSetUp, InboxRow};
 use super::docs::Docs;
 use super::view::{
-    Account, Activate, Activated, ActivationWithdrawn, CheckMail, CheckMailReason, Failure, ForgotPassword,
-    Landing, LinkKind, LinkRefusal, LinkRefused, Login, Notice, PasswordReset, Register, ResetPassword,
-    SessionRow,
+    Account, Activate, Activated, ActivationWithdrawn, CheckMail, CheckMailReason, ConfirmEmail, Door,
+    EmailChangeWithdrawn, EmailConfirmed, Failure, ForgotPassword, Invitation, InvitationAccepted, Landing,
+    LinkKind, LinkRefusal, LinkRefused, Login, Notice, PasswordReset, Register, RegistrationClosed,
+    ResetPassword, SessionRow,
 };
 use super::*;
 
@@ -22,6 +23,36 @@ fn ago(seconds: i64) -> Timestamp {
 
 fn short() -> Vec<Fault> {
     vec![Fault::new("password_too_short").on("password").min(15)]
+}
+
+macro_rules! shown {
+    ($pages:ident, $lang:ident; $($name:literal => $page:expr),+ $(,)?) => {
+        vec![$(($name, $pages.render(&$page, $lang, NOW).unwrap())),+]
+    };
+}
+
+/// The pages behind links for those who have an account, or are to have one.
+fn of_links(pages: &Pages, lang: Lang) -> Vec<(&'static str, String)> {
+    let email = String::from("anna@example.com");
+    let token = String::from("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln");
+    let refused = |link, reason| LinkRefused {
+        link,
+        reason,
+        registration_open: true,
+    };
+    shown! { pages, lang;
+        "confirm_email" => ConfirmEmail { token: token.clone(), email: email.clone(), old: "a***@e***.org".into(),
+            asked_at: ago(320), faults: vec![] },
+        "confirm_email_taken" => ConfirmEmail { token: token.clone(), email: email.clone(), old: "a***@e***.org".into(),
+            asked_at: ago(320), faults: vec![Fault::new("email_taken")] },
+        "email_confirmed" => EmailConfirmed { email: email.clone(), already: false },
+        "email_confirmed_already" => EmailConfirmed { email: email.clone(), already: true },
+        "email_change_withdrawn" => EmailChangeWithdrawn {},
+        "invitation" => Invitation { token: token.clone(), email: email.clone(), min_length: 15, faults: short() },
+        "invitation_accepted" => InvitationAccepted { email: email.clone() },
+        "link_confirm_expired" => refused(LinkKind::ConfirmEmail, LinkRefusal::Expired),
+        "link_invitation_used" => refused(LinkKind::Invitation, LinkRefusal::Used),
+    }
 }
 
 /// Every page with a name, as it looks when somebody uses it.
@@ -52,23 +83,25 @@ fn all(pages: &Pages, lang: Lang) -> Vec<(&'static str, String)> {
         next,
         capturing,
     };
-    let refused = |link, reason| LinkRefused { link, reason };
-    macro_rules! shown {
-        ($($name:literal => $page:expr),+ $(,)?) => {
-            vec![$(($name, pages.render(&$page, lang, NOW).unwrap())),+]
-        };
-    }
-    shown! {
-        "landing" => Landing { registration_open: true, console: true, docs: true },
-        "landing_closed" => Landing { registration_open: false, console: false, docs: false },
+    let refused = |link, reason| LinkRefused {
+        link,
+        reason,
+        registration_open: true,
+    };
+    let mut all = shown! { pages, lang;
+        "landing" => Landing { registration: Door::Open, console: true, docs: true },
+        "landing_closed" => Landing { registration: Door::Closed, console: false, docs: false },
+        "landing_invite" => Landing { registration: Door::Invite, console: false, docs: false },
+        "registration_closed" => RegistrationClosed { by_invitation: false },
+        "registration_invite" => RegistrationClosed { by_invitation: true },
         "register" => Register { email: String::new(), min_length: 15, faults: vec![] },
         "register_wrong" => Register { email: email.clone(), min_length: 15, faults: vec![
             Fault::new("rate_limited"), Fault::new("invalid_email").on("email"), short().remove(0)] },
         "check_mail" => CheckMail { reason: CheckMailReason::Registered, email: email.clone(), captured: true },
         "check_mail_forgot" => CheckMail { reason: CheckMailReason::PasswordForgotten, email: email.clone(), captured: false },
-        "login" => Login { email: String::new(), faults: vec![], notice: None },
-        "login_wrong" => Login { email: email.clone(), faults: vec![Fault::new("invalid_credentials")], notice: None },
-        "login_after" => Login { email: String::new(), faults: vec![], notice: Some(Notice::LoggedOutEverywhere) },
+        "login" => Login { email: String::new(), faults: vec![], notice: None, registration_open: true },
+        "login_wrong" => Login { email: email.clone(), faults: vec![Fault::new("invalid_credentials")], notice: None, registration_open: true },
+        "login_after" => Login { email: String::new(), faults: vec![], notice: Some(Notice::LoggedOutEverywhere), registration_open: false },
         "forgot_password" => ForgotPassword { email: String::new(), faults: vec![] },
         "activate" => Activate { token: token.clone(), asked_at: ago(320), faults: vec![] },
         "activate_wrong" => Activate { token: token.clone(), asked_at: ago(90_000), faults: vec![Fault::new("press_needed")] },
@@ -82,14 +115,14 @@ fn all(pages: &Pages, lang: Lang) -> Vec<(&'static str, String)> {
         "link_reset_used" => refused(LinkKind::ResetPassword, LinkRefusal::Used),
         "link_reset_unknown" => refused(LinkKind::ResetPassword, LinkRefusal::Unknown),
         "account" => Account {
-            csrf: "c".into(), email: email.clone(), created_at: ago(86_400 * 40), min_length: 15,
+            csrf: "c".into(), email: email.clone(), created_at: ago(86_400 * 40), min_length: 15, new_email: String::new(),
             faults: vec![Fault::new("wrong_password").on("current")], notice: Some(Notice::SessionEnded),
             sessions: vec![
                 session("a", true, Some("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"), 5),
                 session("b", false, Some("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18 Mobile Safari/604"), 7200),
                 session("c", false, None, 86_400 * 3)],
         },
-        "account_alone" => Account { csrf: "c".into(), email: email.clone(), created_at: NOW, min_length: 15,
+        "account_alone" => Account { csrf: "c".into(), email: email.clone(), created_at: NOW, min_length: 15, new_email: String::new(),
             faults: vec![], notice: None, sessions: vec![] },
         "failure_404" => Failure::new(StatusCode::NOT_FOUND, "not_found"),
         "failure_429" => Failure::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited").retry_after(120),
@@ -114,7 +147,9 @@ fn all(pages: &Pages, lang: Lang) -> Vec<(&'static str, String)> {
             captured_at: ago(20),
         },
         "docs" => Docs::of(&openapi()),
-    }
+    };
+    all.extend(of_links(pages, lang));
+    all
 }
 
 /// A small document in the shape of ours.
@@ -225,6 +260,7 @@ fn hostile_text_is_text_on_every_page_that_shows_any() {
                 csrf: hostile(),
                 email: hostile(),
                 created_at: NOW,
+                new_email: hostile(),
                 min_length: 8,
                 faults: vec![],
                 notice: None,
@@ -284,7 +320,12 @@ fn forms_carry_the_names_that_the_routes_read() {
         ("forgot_password", &["email"]),
         ("activate", &["token", "answer"]),
         ("reset_password", &["token", "password"]),
-        ("account", &["csrf", "action", "session", "current", "new"]),
+        (
+            "account",
+            &["csrf", "action", "session", "current", "new", "email", "password"],
+        ),
+        ("confirm_email", &["token", "answer"]),
+        ("invitation", &["token", "password"]),
         ("console_set_up", &["token", "password"]),
         ("console_inbox", &["csrf", "to"]),
     ] {

@@ -24,17 +24,35 @@ page! {
     Activated = "activated",
     ActivationWithdrawn = "activation_withdrawn",
     ResetPassword = "reset_password",
+    ConfirmEmail = "confirm_email",
+    EmailConfirmed = "email_confirmed",
+    EmailChangeWithdrawn = "email_change_withdrawn",
+    Invitation = "invitation",
+    InvitationAccepted = "invitation_accepted",
+    RegistrationClosed = "registration_closed",
     PasswordReset = "password_reset",
     LinkRefused = "link_refused",
     Account = "account",
     Failure = "failure",
 }
 
+/// Who may register (`accounts.registration`), as pages tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// Anybody.
+    Open,
+    /// Who is invited.
+    Invite,
+    /// Nobody, or there are no accounts here.
+    Closed,
+}
+
 /// `GET /`.
 #[derive(Debug, Serialize)]
 pub struct Landing {
-    /// Whether `accounts.registration` is open.
-    pub registration_open: bool,
+    /// Who may register.
+    pub registration: Door,
     /// Whether the console is served here.
     pub console: bool,
     /// Whether the documents are served here.
@@ -85,6 +103,8 @@ pub enum Notice {
     PasswordChanged,
     /// Another session has ended.
     SessionEnded,
+    /// Another address was asked for.
+    EmailChangeAsked,
     /// The page that was asked for is for those who are logged in.
     LoginNeeded,
     /// An administrator chose a password.
@@ -100,6 +120,8 @@ pub struct Login {
     pub faults: Vec<Fault>,
     /// What went well just before.
     pub notice: Option<Notice>,
+    /// Whether `accounts.registration` is open.
+    pub registration_open: bool,
 }
 
 /// `GET /forgot-password`; posts `email`.
@@ -149,6 +171,61 @@ pub struct ResetPassword {
 #[derive(Debug, Serialize)]
 pub struct PasswordReset {}
 
+/// `GET /confirm-email?token=`; posts `token`, and `answer`: `confirm` or `not_me`.
+#[derive(Debug, Serialize)]
+pub struct ConfirmEmail {
+    /// The token of the link.
+    pub token: String,
+    /// The address to be, which the reader of the link has.
+    pub email: String,
+    /// The address that the account has, masked.
+    pub old: String,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// What was wrong with the press.
+    pub faults: Vec<Fault>,
+}
+
+/// The account has another address.
+#[derive(Debug, Serialize)]
+pub struct EmailConfirmed {
+    /// That address.
+    pub email: String,
+    /// It had it before this press.
+    pub already: bool,
+}
+
+/// Whoever owns the address says that it was somebody else who wanted it.
+#[derive(Debug, Serialize)]
+pub struct EmailChangeWithdrawn {}
+
+/// `GET /invitation?token=`; posts `token`, `password`.
+#[derive(Debug, Serialize)]
+pub struct Invitation {
+    /// The token of the link.
+    pub token: String,
+    /// The address of the account.
+    pub email: String,
+    /// `accounts.min_password_length`, in characters.
+    pub min_length: usize,
+    /// What was wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// The account is open.
+#[derive(Debug, Serialize)]
+pub struct InvitationAccepted {
+    /// Its address.
+    pub email: String,
+}
+
+/// `GET /register` where not everybody may.
+#[derive(Debug, Serialize)]
+pub struct RegistrationClosed {
+    /// Whether who is invited can.
+    pub by_invitation: bool,
+}
+
 /// What a link was for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,6 +234,10 @@ pub enum LinkKind {
     Activate,
     /// To choose a new password.
     ResetPassword,
+    /// To confirm another address of an account.
+    ConfirmEmail,
+    /// To open an account that was made for somebody.
+    Invitation,
 }
 
 /// Why a link does not work.
@@ -178,10 +259,12 @@ pub struct LinkRefused {
     pub link: LinkKind,
     /// Why it does not work.
     pub reason: LinkRefusal,
+    /// Whether `accounts.registration` is open.
+    pub registration_open: bool,
 }
 
-/// `GET /account`; posts `csrf` and `action`: `change_password` (with `current`, `new`), `end_session` (with
-/// `session`), `logout`, `logout_everywhere`.
+/// `GET /account`; posts `csrf` and `action`: `change_password` (with `current`, `new`), `change_email` (with
+/// `email`, `password`), `end_session` (with `session`), `logout`, `logout_everywhere`.
 #[derive(Debug, Serialize)]
 pub struct Account {
     /// The token that the forms carry.
@@ -194,7 +277,9 @@ pub struct Account {
     pub sessions: Vec<SessionRow>,
     /// `accounts.min_password_length`, in characters.
     pub min_length: usize,
-    /// What was wrong with the password form (`current`, `new`).
+    /// The address to be that was typed before, or empty.
+    pub new_email: String,
+    /// What was wrong with the forms (`current`, `new`; `email`, `password`).
     pub faults: Vec<Fault>,
     /// What went well just before.
     pub notice: Option<Notice>,

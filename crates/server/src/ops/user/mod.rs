@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod find;
+mod invite;
 mod list;
 mod sessions;
 mod set_active;
@@ -17,6 +18,8 @@ use super::failure::Failure;
 pub(super) enum Command {
     /// Make an account, without a letter; its password comes from the terminal or standard input
     Create(create::Args),
+    /// Make an account for somebody, who opens it by the link of a letter
+    Invite(invite::Args),
     /// Accounts, in the order in which they were made
     List(list::Args),
     /// One account
@@ -78,6 +81,7 @@ pub(super) enum Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failure> {
     match command {
         Command::Create(args) => create::run(context, args).await,
+        Command::Invite(args) => invite::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
         Command::Show { user } => show::run(context, &user).await,
         Command::Sessions { user } => sessions::run(context, &user).await,

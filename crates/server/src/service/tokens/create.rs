@@ -12,7 +12,7 @@ use super::{Lifetime, UserId};
 use crate::app::App;
 use crate::http::{Json, Problem};
 use crate::service::api_key::ApiKey;
-use crate::service::scope::Scope;
+use crate::service::scope::{Scope, owns_account};
 
 /// The most bytes that added claims may take as JSON; what is larger does not fit into a header line.
 const MAX_CLAIMS: usize = 4_096;
@@ -48,7 +48,7 @@ pub struct Created {
 /// Make a token
 ///
 /// Takes the scope `tokens:create:<purpose>`; `tokens:create:*` covers every purpose but `change_password`,
-/// whose token can take an account over and whose making is audited. `access` and `refresh` take
+/// `change_email` and `invite`, whose tokens can take an account over and whose making is audited. `access` and `refresh` take
 /// `sessions:create` and an active account here; they open a session that its user sees among the others.
 #[utoipa::path(
     post, path = "/api/tokens", tag = "tokens", operation_id = "create_token", request_body = Request,
@@ -119,7 +119,7 @@ async fn mint(app: &App, key: &ApiKey, request: Request) -> Result<Created, Prob
                     .create_named_in(tx, &purpose, new)
                     .await
                     .map_err(create_problem)?;
-                if purpose == "change_password" {
+                if owns_account(&purpose) {
                     audit::note(
                         tx,
                         &actor,

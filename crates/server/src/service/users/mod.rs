@@ -2,6 +2,7 @@
 
 pub mod create;
 pub mod delete;
+pub mod invite;
 pub mod list;
 pub mod revoke;
 pub mod show;

@@ -1,4 +1,6 @@
 mod activate;
+mod email;
+mod invitation;
 mod me;
 mod register;
 mod reset;

@@ -153,5 +153,5 @@ async fn a_closed_house_says_so(_: TestApp) {
     let answer = app
         .post("/api/users", json!({"email": ANNA, "password": OWLS}))
         .await;
-    assert_eq!((answer.status, answer.code()), (403, "registration_closed"));
+    assert_eq!((answer.status, answer.code()), (403, "invitation_needed"));
 }
