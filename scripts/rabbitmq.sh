@@ -6,25 +6,7 @@ rabbit_bin=/usr/lib/rabbitmq/bin
 install_rabbitmq() {
     # The tests of TLS make their certificates with openssl.
     [ -x "$rabbit_bin/rabbitmq-server" ] && command -v openssl >/dev/null && return
-    local sudo='' status
-    [ "$(id -u)" -eq 0 ] || sudo='sudo -n'
-    command -v apt-get >/dev/null || { echo "RabbitMQ is missing and there is no apt-get: install it into $rabbit_bin"; return 1; }
-    # The package would start a server of its own, which nobody asked for. 101 is Debian's word for "not now".
-    if [ ! -e /usr/sbin/policy-rc.d ]; then
-        echo "$sudo" >"$work/policy"
-        printf '#!/bin/sh\nexit 101\n' | $sudo tee /usr/sbin/policy-rc.d >/dev/null && $sudo chmod 755 /usr/sbin/policy-rc.d
-    fi
-    export DEBIAN_FRONTEND=noninteractive
-    $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends rabbitmq-server openssl
-    status=$?
-    allow_services
-    return "$status"
-}
-
-# Takes back what `install_rabbitmq` forbade, also when it was interrupted.
-allow_services() {
-    [ -e "$work/policy" ] || return 0
-    $(cat "$work/policy") rm -f /usr/sbin/policy-rc.d "$work/policy"
+    install_quietly rabbitmq-server openssl || { echo "or install RabbitMQ into $rabbit_bin by hand"; return 1; }
 }
 
 # rabbit_env PORT COMMAND...

@@ -76,6 +76,12 @@ impl Setup {
         self.set("broker.url", format!("{url:?}"))
     }
 
+    /// Instances share this Redis.
+    #[must_use]
+    pub fn redis(self, url: &str) -> Self {
+        self.set("cache.url", format!("{url:?}"))
+    }
+
     /// Mail goes to this SMTP server instead of the capture box.
     #[must_use]
     pub fn smtp(self, port: u16) -> Self {

@@ -7,6 +7,7 @@ mod journey;
 mod postgres;
 mod python;
 mod rabbit;
+mod redis;
 mod sink;
 mod wire;
 
@@ -17,6 +18,7 @@ pub use journey::{Account, PASSWORD, Pair, unknown_address};
 pub use postgres::Postgres;
 pub use python::Python;
 pub use rabbit::Rabbit;
+pub use redis::Redis;
 pub use sink::{Manner, Received, Sink};
 pub use wire::Wire;
 

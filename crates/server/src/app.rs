@@ -15,8 +15,8 @@ use tokio::sync::OnceCell;
 use crate::accounts::hasher::{Cost, Hasher};
 use crate::accounts::password::Policy;
 use crate::broker::{self, Carrier};
-use crate::cache::Limits;
-use crate::config::{self, Config, Migrate, Wire};
+use crate::cache::{CacheError, Limits, Redis};
+use crate::config::{self, Config, Migrate, UserSource, Wire};
 use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::keys;
@@ -63,6 +63,8 @@ pub struct Parts {
     pub(crate) scatter: Duration,
     /// Done when there is a key of `tokens.algorithm`.
     signing: OnceCell<()>,
+    /// What all instances share for speed, if there is one.
+    pub cache: Option<Redis>,
     /// Where the process is in its life.
     pub lifecycle: Lifecycle,
     /// What it counts.
@@ -125,6 +127,9 @@ pub enum BuildError {
     /// The picture for `cid:logo` cannot be used.
     #[error("mail.logo_file: {0}")]
     Logo(#[from] mail_files::LogoError),
+    /// Redis cannot be used.
+    #[error("cache.url {0}")]
+    Cache(#[from] CacheError),
     /// The queues could not be declared.
     #[error(transparent)]
     Queues(#[from] gatepost_messaging::Error),
@@ -183,11 +188,16 @@ impl App {
         let from: Sender = config.mail.from.parse()?;
         let site = from.name.clone().unwrap_or_else(|| "Gatepost".to_owned());
         let mailer = mailer(&config, from, &store, &sealer)?;
-        let limits = if config.limits_enabled {
-            // A key of its own, so that what limits count by tells nothing about anything else.
-            Limits::memory(tokens.tokens().keys().derive("gatepost limits"))
-        } else {
-            Limits::off()
+        let cache = match &config.cache {
+            config::Cache::Memory => None,
+            config::Cache::Redis { url } => Some(Redis::new(url, config.tls_ca_file.as_deref())?),
+        };
+        // A key of its own, so that what limits count by tells nothing about anything else.
+        let counted_by = tokens.tokens().keys().derive("gatepost limits");
+        let limits = match &cache {
+            _ if !config.limits_enabled => Limits::off(),
+            None => Limits::memory(counted_by),
+            Some(redis) => Limits::redis(counted_by, redis.clone()),
         };
         let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
         let app = Self(Arc::new(Parts {
@@ -196,7 +206,7 @@ impl App {
             events: Events::new(&store),
             pages: Pages::new()?.with_site(&site),
             policy: Policy::new(config.accounts.min_password_length, &service),
-            hasher: Hasher::for_this_machine(wiring.hash_cost),
+            hasher: hasher(&config, wiring.hash_cost, &tokens),
             scatter: wiring.scatter,
             lifecycle: Lifecycle::default(),
             metrics: Arc::default(),
@@ -210,6 +220,7 @@ impl App {
             mailer,
             sealer,
             limits,
+            cache,
         }));
         app.become_ready().await?;
         Ok(app)
@@ -269,8 +280,21 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, gatepost_sto
             .as_ref()
             .map(|url| url.expose_secret().to_owned()),
         clock,
+        users: config.accounts.user_table(config.mail.locale),
     };
     Store::open(config.storage.url().expose_secret(), options).await
+}
+
+/// Our own table's passwords are brought up to date as people log in; another program's stay as it wrote them.
+fn hasher(config: &Config, cost: Cost, tokens: &TokenService) -> Hasher {
+    let accounts = &config.accounts;
+    let hasher = match accounts.source {
+        UserSource::Own => Hasher::for_this_machine(cost),
+        UserSource::Django => Hasher::for_this_machine(accounts.django.hasher).leaving_others(),
+    };
+    hasher
+        .comparing_legacy(accounts.legacy_hashes)
+        .drawing_under(tokens.tokens().keys().derive("gatepost nobody's password"))
 }
 
 fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Result<TokenService, BuildError> {

@@ -13,6 +13,7 @@
 //! ```
 
 mod backends;
+mod django;
 mod durations;
 mod env;
 mod error;
@@ -38,6 +39,7 @@ mod values;
 mod webhooks;
 
 pub use backends::{Broker, Cache, MailTransport, StorageBackend};
+pub use django::DjangoAccounts;
 pub(crate) use durations::parse as parse_duration;
 pub use error::{ConfigError, Problem};
 pub use layers::{Origin, Source};
@@ -45,7 +47,7 @@ pub(crate) use secret::make_private_dir;
 pub use secret::{SecretError, load_or_make_secret, make_data_dir};
 pub use sections::{
     Accounts, Auth, Dialect, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
-    PurposeConfig, Registration, Retention, Shutdown, SmtpLimits, Storage, Tokens, Wire,
+    PurposeConfig, Registration, Retention, Shutdown, SmtpLimits, Storage, Tokens, UserSource, Wire,
 };
 pub use show::Shown;
 pub use values::{LinkTemplate, PublicUrl};

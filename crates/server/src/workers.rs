@@ -36,6 +36,10 @@ pub(crate) fn start(
             news.tokens.revocations().run_until(end.cancelled()).await;
         }
     });
+    if let Some(cache) = app.cache.clone() {
+        let end = stop.clone();
+        running.spawn(async move { cache.keep(end).await });
+    }
     let carries = app.broker().is_rabbitmq();
     if roles.dispatcher && carries {
         let (app, end) = (app.clone(), stop.clone());

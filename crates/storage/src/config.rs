@@ -1,6 +1,6 @@
 //! How a store is opened.
 
-use crate::Clock;
+use crate::{Clock, UserTable};
 
 /// Options of [`Store::open`](crate::Store::open).
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct StoreOptions {
     pub listen_url: Option<String>,
     /// What tells the time.
     pub clock: Clock,
+    /// Whose table of users is used.
+    pub users: UserTable,
 }
 
 impl Default for StoreOptions {
@@ -23,6 +25,7 @@ impl Default for StoreOptions {
             max_connections: 10,
             listen_url: None,
             clock: Clock::system(),
+            users: UserTable::Own,
         }
     }
 }

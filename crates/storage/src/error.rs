@@ -38,6 +38,9 @@ pub enum Error {
     /// The schema is not what this release works with.
     #[error(transparent)]
     Migration(#[from] MigrationError),
+    /// Only the program whose table of users this is can do it.
+    #[error("users are in another program's table: {0} there, not here")]
+    ElsewhereOnly(&'static str),
     /// The store was shut down, or its writer died, before this could run.
     #[error("the store is closed")]
     Closed,
@@ -73,6 +76,7 @@ impl Error {
             | Error::Folder { .. }
             | Error::OtherDatabase { .. }
             | Error::Migration(_)
+            | Error::ElsewhereOnly(_)
             | Error::Closed
             | Error::Panicked(_) => false,
         }

@@ -48,6 +48,9 @@ mod store;
 pub mod testing;
 mod tx;
 mod user_id;
+mod user_table;
+mod users_django;
+mod users_own;
 mod wake;
 mod writer;
 
@@ -98,6 +101,7 @@ pub use stats::{Stats, TxStats};
 pub use store::Store;
 pub use tx::{Conn, Tx};
 pub use user_id::{NotAUserId, UserId};
+pub use user_table::{BadTable, DjangoTable, IdKind, UserColumns, UserTable};
 pub use wake::Wakeups;
 
 /// A column that holds JSON: `jsonb` on PostgreSQL, text on SQLite.

@@ -12,7 +12,7 @@ use crate::backend::Backend;
 use crate::sql::{Names, is_plain_name};
 use crate::stats::Counters;
 use crate::wake::{Hub, Wakeups};
-use crate::{Clock, Conn, Dialect, Error, Stats, StoreOptions, Timestamp, Tx};
+use crate::{Clock, Conn, Dialect, Error, Stats, StoreOptions, Timestamp, Tx, UserTable};
 
 /// How often the distance to the database's clock is measured anew.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) names: Names,
     pub(crate) counters: Counters,
     pub(crate) wakes: Arc<Hub>,
+    pub(crate) users: UserTable,
     clock: Clock,
     /// Microseconds to add to our clock to have the database's.
     offset: AtomicI64,
@@ -47,22 +48,37 @@ impl Store {
             )));
         }
         let backend = Backend::open(url, &options).await?;
-        let store = Self::over(backend, &options.schema, options.clock);
+        if matches!(options.users, UserTable::Django(_)) && backend.dialect() == Dialect::Sqlite {
+            return Err(Error::Url(
+                "another program's table of users is used in PostgreSQL only".into(),
+            ));
+        }
+        let store = Self::over(backend, &options.schema, options.clock, options.users);
         store.follow_database_clock().await?;
         Ok(store)
     }
 
     /// Over the caller's PostgreSQL pool, in schema `gatepost`.
     pub fn postgres(pool: PgPool) -> Self {
-        Self::over(Backend::from_postgres_pool(pool), "gatepost", Clock::system())
+        Self::over(
+            Backend::from_postgres_pool(pool),
+            "gatepost",
+            Clock::system(),
+            UserTable::Own,
+        )
     }
 
     /// Over the caller's SQLite pool, with tables named `gatepost_...`.
     pub fn sqlite(pool: SqlitePool) -> Self {
-        Self::over(Backend::from_sqlite_pool(pool), "gatepost", Clock::system())
+        Self::over(
+            Backend::from_sqlite_pool(pool),
+            "gatepost",
+            Clock::system(),
+            UserTable::Own,
+        )
     }
 
-    fn over(backend: Backend, schema: &str, clock: Clock) -> Self {
+    fn over(backend: Backend, schema: &str, clock: Clock, users: UserTable) -> Self {
         let names = Names::new(backend.dialect(), schema);
         let wakes = Arc::new(Hub::new(&backend, schema));
         Self(Arc::new(Shared {
@@ -70,6 +86,7 @@ impl Store {
             names,
             counters: Counters::default(),
             wakes,
+            users,
             clock,
             offset: AtomicI64::new(0),
             following: OnceLock::new(),
@@ -87,7 +104,7 @@ impl Store {
             )));
         }
         let shared = Arc::into_inner(self.0).ok_or(Error::Closed)?;
-        Ok(Self::over(shared.backend, schema, shared.clock))
+        Ok(Self::over(shared.backend, schema, shared.clock, shared.users))
     }
 
     /// The same database by another clock. Call it before the store is used or cloned.
@@ -97,7 +114,7 @@ impl Store {
     pub fn with_clock(self, clock: Clock) -> Result<Self, Error> {
         let shared = Arc::into_inner(self.0).ok_or(Error::Closed)?;
         let schema = shared.names.schema().to_owned();
-        Ok(Self::over(shared.backend, &schema, clock))
+        Ok(Self::over(shared.backend, &schema, clock, shared.users))
     }
 
     /// A transaction inside the caller's own: `store.join(&mut *tx)`. What is written through it commits

@@ -158,6 +158,14 @@ impl<'c> Tx<'c> {
         &self.shared
     }
 
+    /// Another program's table of users, if it is used in place of ours.
+    pub(crate) fn users(&self) -> Option<Arc<crate::DjangoTable>> {
+        match &self.shared.users {
+            crate::UserTable::Own => None,
+            crate::UserTable::Django(table) => Some(Arc::clone(table)),
+        }
+    }
+
     pub(crate) fn was_contended(&self) -> bool {
         self.contended
     }

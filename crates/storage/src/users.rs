@@ -1,9 +1,10 @@
-//! `users`: who has an account. The key of a person is the canonical address, computed by the caller.
+//! Who has an account: a row of our own `users`, or of another program's table (see [`UserTable`](crate::UserTable)). Callers need not
+//! know which. The key of a person is the canonical address, computed by the caller.
 
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx, UserId};
+use crate::{Error, Timestamp, Tx, UserId, users_django, users_own};
 
 /// One row of `users`.
 #[derive(Clone, sqlx::FromRow)]
@@ -46,58 +47,56 @@ impl std::fmt::Debug for UserRow {
 }
 
 /// Inserts a user; `false` if the canonical address or the id is taken.
+///
+/// # Errors
+/// [`Error::ElsewhereOnly`] for another program's table, which only that program inserts into.
 pub async fn insert(tx: &mut Tx<'_>, user: &UserRow) -> Result<bool, Error> {
-    let rows = execute!(
-        tx,
-        "INSERT INTO {users} (id, email, email_canonical, password, active, locale, profile, created_at,
-             updated_at, activated_at, password_changed_at, last_login_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING",
-        user.id.uuid(),
-        &user.email,
-        &user.email_canonical,
-        &user.password,
-        user.active,
-        &user.locale,
-        &user.profile,
-        user.created_at,
-        user.updated_at,
-        user.activated_at,
-        user.password_changed_at,
-        user.last_login_at,
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::insert(tx, user).await,
+        Some(_) => Err(Error::ElsewhereOnly("an account is made")),
+    }
 }
 
 /// The user of this id.
 pub async fn get(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserRow>, Error> {
-    fetch_optional!(tx, UserRow, "SELECT * FROM {users} WHERE id = $1", id.uuid())
+    match tx.users() {
+        None => users_own::get(tx, id).await,
+        Some(table) => users_django::get(tx, &table, id).await,
+    }
 }
 
-/// The user of this canonical address.
+/// The user of this canonical address. In another program's table, which knows no canonical ones, whoever has it in
+/// capitals or small letters; nobody, if several have it and none exactly so.
 pub async fn by_email(tx: &mut Tx<'_>, email_canonical: &str) -> Result<Option<UserRow>, Error> {
-    fetch_optional!(
-        tx,
-        UserRow,
-        "SELECT * FROM {users} WHERE email_canonical = $1",
-        email_canonical
-    )
+    match tx.users() {
+        None => users_own::by_email(tx, email_canonical).await,
+        Some(table) => users_django::by_email(tx, &table, email_canonical).await,
+    }
+}
+
+/// The user who logs in under this name: the canonical address in our table, exactly what stands in the column that
+/// another program logs in by.
+pub async fn by_username(tx: &mut Tx<'_>, username: &str) -> Result<Option<UserRow>, Error> {
+    match tx.users() {
+        None => users_own::by_email(tx, username).await,
+        Some(table) => users_django::by_username(tx, &table, username).await,
+    }
 }
 
 /// Users in the order of their ids, after `after` if it is given.
 pub async fn list(tx: &mut Tx<'_>, after: Option<UserId>, limit: i64) -> Result<Vec<UserRow>, Error> {
-    fetch_all!(
-        tx,
-        UserRow,
-        "SELECT * FROM {users} WHERE id > $1 ORDER BY id LIMIT $2",
-        after.and_then(UserId::uuid).unwrap_or_default(),
-        limit
-    )
+    match tx.users() {
+        None => users_own::list(tx, after, limit).await,
+        Some(table) => users_django::list(tx, &table, after, limit).await,
+    }
 }
 
 /// How many there are.
 pub async fn count(tx: &mut Tx<'_>) -> Result<i64, Error> {
-    let (count,): (i64,) = fetch_one!(tx, (i64,), "SELECT count(*) FROM {users}")?;
-    Ok(count)
+    match tx.users() {
+        None => users_own::count(tx).await,
+        Some(table) => users_django::count(tx, &table).await,
+    }
 }
 
 /// Notes a login, and with `rehashed` puts the same password's newer hash in place of `hash`. `false` if
@@ -108,75 +107,44 @@ pub async fn note_login(
     hash: &str,
     rehashed: Option<&str>,
 ) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET last_login_at = $1, password = $2 WHERE id = $3 AND active AND password = $4",
-        now,
-        rehashed.unwrap_or(hash),
-        id.uuid(),
-        hash
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::note_login(tx, id, hash, rehashed).await,
+        Some(table) => users_django::note_login(tx, &table, id, hash, rehashed).await,
+    }
 }
 
 /// Sets another password in place of the hash `old`. `false` if that is no longer the hash, or the account
 /// is not active.
 pub async fn change_password(tx: &mut Tx<'_>, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET password = $1, password_changed_at = $2, updated_at = $2
-         WHERE id = $3 AND active AND password = $4",
-        new,
-        now,
-        id.uuid(),
-        old
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::change_password(tx, id, old, new).await,
+        Some(table) => users_django::change_password(tx, &table, id, old, new).await,
+    }
 }
 
 /// Sets a password whatever stood there (an administrator, a reset link); `false` if there is no such user.
 pub async fn set_password(tx: &mut Tx<'_>, id: UserId, new: &str) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET password = $1, password_changed_at = $2, updated_at = $2 WHERE id = $3",
-        new,
-        now,
-        id.uuid()
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::set_password(tx, id, new).await,
+        Some(table) => users_django::set_password(tx, &table, id, new).await,
+    }
 }
 
 /// Switches the account on or off. `false` if it already stood so or there is no such user. The first time
 /// it is switched on counts as its activation.
 pub async fn set_active(tx: &mut Tx<'_>, id: UserId, active: bool) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET active = $1, updated_at = $2,
-             activated_at = CASE WHEN $1 THEN coalesce(activated_at, $2) ELSE activated_at END
-         WHERE id = $3 AND active <> $1",
-        active,
-        now,
-        id.uuid()
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::set_active(tx, id, active).await,
+        Some(table) => users_django::set_active(tx, &table, id, active).await,
+    }
 }
 
 /// Activates an account whose address was never confirmed. `false` if it was, or there is no such user.
 pub async fn activate(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET active = $1, activated_at = $2, updated_at = $2
-         WHERE id = $3 AND activated_at IS NULL",
-        true,
-        now,
-        id.uuid()
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::activate(tx, id).await,
+        Some(table) => users_django::activate(tx, &table, id).await,
+    }
 }
 
 /// Opens an account that was made for somebody and never confirmed, with the password that was just chosen. `false` if
@@ -221,26 +189,36 @@ pub async fn change_email(
 }
 
 /// Changes what is given of locale and profile; `false` if there is no such user.
+///
+/// # Errors
+/// [`Error::ElsewhereOnly`] for what another program's table has no column for.
 pub async fn update_profile(
     tx: &mut Tx<'_>,
     id: UserId,
     locale: Option<&str>,
     profile: Option<&serde_json::Value>,
 ) -> Result<bool, Error> {
-    let now = tx.now();
-    let rows = execute!(
-        tx,
-        "UPDATE {users} SET locale = coalesce($1, locale), profile = coalesce($2, profile), updated_at = $3
-         WHERE id = $4",
-        locale,
-        profile.map(Json),
-        now,
-        id.uuid()
-    )?;
-    Ok(rows == 1)
+    match tx.users() {
+        None => users_own::update_profile(tx, id, locale, profile).await,
+        Some(table) => users_django::update_profile(tx, &table, id, locale, profile).await,
+    }
 }
 
 /// Deletes the user; `false` if there was none.
+///
+/// # Errors
+/// [`Error::ElsewhereOnly`] for another program's table: only that program knows what hangs on the row.
 pub async fn delete(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
-    Ok(execute!(tx, "DELETE FROM {users} WHERE id = $1", id.uuid())? == 1)
+    match tx.users() {
+        None => users_own::delete(tx, id).await,
+        Some(_) => Err(Error::ElsewhereOnly("an account is deleted")),
+    }
+}
+
+/// Stored passwords from all over the table, at most `limit`: for what kinds there are, and how many of each.
+pub async fn some_passwords(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>, Error> {
+    match tx.users() {
+        None => users_own::some_passwords(tx, limit).await,
+        Some(table) => users_django::some_passwords(tx, table.table(), table.password(), limit).await,
+    }
 }

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use argon2::Block;
+use gatepost_storage::Store;
+use gatepost_tokens::DerivedKey;
 use tokio::sync::Semaphore;
 
 use super::hash_memory::Memory;
+use super::nobody::Nobody;
 use super::password::Password;
 pub use super::stored_hash::Cost;
-use super::stored_hash::StoredHash;
+use super::stored_hash::{CannotHash, Shape, StoredHash};
 
 /// A hash could not be made or compared.
 #[derive(Debug, thiserror::Error)]
@@ -25,9 +28,9 @@ pub enum HashError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl From<argon2::Error> for HashError {
-    fn from(error: argon2::Error) -> Self {
-        Self::Failed(error.to_string().into())
+impl From<CannotHash> for HashError {
+    fn from(error: CannotHash) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -45,14 +48,17 @@ pub enum Verdict {
     Wrong,
     /// The right one.
     Right,
-    /// The right one, hashed at another cost than today's: hash it anew while it is at hand.
+    /// The right one, hashed in another way or at another cost than today's: hash it anew while it is at hand.
     RightOutdated,
 }
 
 /// Hashes and compares passwords in a bounded pool. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Hasher {
-    cost: Cost,
+    today: Shape,
+    leaves_others: bool,
+    compares_legacy: bool,
+    nobody: Nobody,
     at_once: usize,
     places: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
@@ -62,9 +68,12 @@ pub struct Hasher {
 
 impl Hasher {
     /// `at_once` hashes at a time (at least one), `most_waiting` in hand, those that run included.
-    pub fn new(cost: Cost, at_once: usize, most_waiting: usize) -> Self {
+    pub fn new(today: impl Into<Shape>, at_once: usize, most_waiting: usize) -> Self {
         Self {
-            cost,
+            today: today.into(),
+            leaves_others: false,
+            compares_legacy: false,
+            nobody: Nobody::new(None),
             at_once: at_once.max(1),
             places: Arc::new(Semaphore::new(at_once.max(1))),
             waiting: Arc::new(AtomicUsize::new(0)),
@@ -74,33 +83,106 @@ impl Hasher {
     }
 
     /// One hash a core; in line as many as take about five seconds.
-    pub fn for_this_machine(cost: Cost) -> Self {
+    pub fn for_this_machine(today: impl Into<Shape>) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self::new(cost, cores, cores * 128)
+        Self::new(today, cores, cores * 128)
+    }
+
+    /// A right password is never hashed anew, however old its hash: the table is another program's.
+    #[must_use]
+    pub fn leaving_others(self) -> Self {
+        Self {
+            leaves_others: true,
+            ..self
+        }
+    }
+
+    /// Compare single digests (`md5`, `sha1`) too; else they match nothing.
+    #[must_use]
+    pub fn comparing_legacy(self, compares_legacy: bool) -> Self {
+        Self {
+            compares_legacy,
+            ..self
+        }
+    }
+
+    /// Give each unknown name a kind and cost of its own, drawn under `key` from those that
+    /// [`look`](Self::look) saw stored.
+    #[must_use]
+    pub fn drawing_under(self, key: DerivedKey) -> Self {
+        Self {
+            nobody: Nobody::new(Some(key)),
+            ..self
+        }
+    }
+
+    /// See what kinds of hashes the users of this store have, if that was not done in the last ten minutes.
+    pub async fn look(&self, store: &Store) -> Result<(), gatepost_storage::Error> {
+        self.nobody.look(store, |shape| self.compares(shape)).await
+    }
+
+    fn compares(&self, shape: Shape) -> bool {
+        self.compares_legacy || !shape.is_legacy()
+    }
+
+    /// Whether a stored text is one whose password can be found right.
+    pub fn can_compare(&self, stored: &str) -> bool {
+        matches!(StoredHash::parse(stored), Ok(Some(hash)) if self.compares(hash.shape()))
     }
 
     /// Hash `password` with a new salt.
     pub async fn hash(&self, password: &Password) -> Result<String, HashError> {
-        let (cost, password) = (self.cost, password.clone());
-        self.run(move |memory| Ok(StoredHash::of(&password, cost, memory)?.to_string()))
+        let (today, password) = (self.today, password.clone());
+        self.run(move |memory| Ok(StoredHash::of(&password, today, memory)?.to_string()))
             .await
     }
 
-    /// Compare `password` with a stored hash. With `None` (nobody of that name) the same work is done
+    /// Compare `password` with a stored hash of ours. With `None` (nobody of that name) the same work is done
     /// against a hash that nothing matches.
     pub async fn verify(&self, password: &Password, stored: Option<&str>) -> Result<Verdict, HashError> {
-        let (today, password) = (self.cost, password.clone());
+        self.compare(password, stored, self.today).await
+    }
+
+    /// Compare `password` with what is stored for `name`. With `None` (nobody of that name), and where no
+    /// password is set, the work is that of one of the kinds that are stored, always the same for the name.
+    pub async fn verify_user(
+        &self,
+        password: &Password,
+        stored: Option<&str>,
+        name: &str,
+    ) -> Result<Verdict, HashError> {
+        let nobody = self.nobody.shape(name, self.today);
+        self.compare(password, stored, nobody).await
+    }
+
+    async fn compare(
+        &self,
+        password: &Password,
+        stored: Option<&str>,
+        nobody: Shape,
+    ) -> Result<Verdict, HashError> {
+        let (today, leaves_others, password) = (self.today, self.leaves_others, password.clone());
         let stored = stored.and_then(|text| {
             // Told in the log and to nobody else: another answer, or a quicker one, would show who is known.
             StoredHash::parse(text)
                 .inspect_err(|error| tracing::error!(%error, "a password cannot be compared"))
                 .ok()?
         });
+        let stored = stored.filter(|stored| {
+            let compares = self.compares(stored.shape());
+            if !compares {
+                tracing::error!(
+                    kind = stored.shape().name(),
+                    "a password is stored as good as readable and is not compared; see accounts.legacy_hashes"
+                );
+            }
+            compares
+        });
         self.run(move |memory| {
             let known = stored.is_some();
-            let stored = stored.unwrap_or_else(|| StoredHash::nobody(today));
+            let stored = stored.unwrap_or_else(|| StoredHash::nobody(nobody));
             let equal = stored.matches(&password, memory)?;
-            Ok(match (known && equal, stored.is_of(today)) {
+            Ok(match (known && equal, leaves_others || stored.shape() == today) {
                 (false, _) => Verdict::Wrong,
                 (true, true) => Verdict::Right,
                 (true, false) => Verdict::RightOutdated,

@@ -130,7 +130,9 @@ async fn work(app: &App, tx: &mut Tx<'_>, id: Uuid, job: &Job) -> Result<(), Pro
                 letters::activation(app, tx, &row, job.requested_at).await?;
             }
         }
-        (Wanted::ActivationAgain, Some(user)) if user.activated_at.is_none() => {
+        (Wanted::ActivationAgain, Some(user))
+            if user.activated_at.is_none() && app.config.accounts.sends_activation_again() =>
+        {
             letters::activation_of_user(app, tx, &user, job.requested_at).await?;
         }
         (Wanted::PasswordReset, Some(user)) if user.active => {

@@ -65,9 +65,14 @@ pub async fn log_in(
             Box::pin(async move { users::by_email(tx, &canonical).await })
         })
         .await?;
+    app.hasher.look(&app.store).await?;
     let verdict = app
         .hasher
-        .verify(password, user.as_ref().map(|user| user.password.as_str()))
+        .verify_user(
+            password,
+            user.as_ref().map(|user| user.password.as_str()),
+            email.canonical(),
+        )
         .await?;
     let (Some(user), Verdict::Right | Verdict::RightOutdated) = (user, verdict) else {
         // No address, and no id that would tell that there is one.

@@ -16,7 +16,16 @@ const SHARDS: usize = 16;
 
 #[derive(Debug)]
 pub(crate) struct Memory {
-    shards: Vec<Mutex<HashMap<Key, i64>>>,
+    shards: Vec<Mutex<HashMap<Key, Seen>>>,
+}
+
+/// What this process has seen of a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// When it will have caught up, in microseconds since the epoch.
+    pub(crate) caught_up: i64,
+    /// Counted here last, and not by all instances together.
+    pub(crate) alone: bool,
 }
 
 impl Memory {
@@ -28,10 +37,10 @@ impl Memory {
 
     /// Count one more for `key` at `now` (microseconds since the epoch); else how long to wait.
     pub(crate) fn take(&self, key: Key, burst: u32, every: Duration, now: i64) -> Result<(), Duration> {
-        let every = i64::try_from(every.as_micros()).unwrap_or(i64::MAX / 4);
-        let ahead = every.saturating_mul(i64::from(burst.max(1)) - 1);
+        let every = micros(every);
+        let ahead = ahead(burst, every);
         let mut shard = self.shard(key);
-        let caught_up = shard.get(&key).copied().unwrap_or(now).max(now);
+        let caught_up = shard.get(&key).map_or(now, |seen| seen.caught_up.max(now));
         let too_far = caught_up.saturating_sub(now).saturating_sub(ahead);
         if too_far > 0 {
             return Err(Duration::from_micros(too_far.unsigned_abs()));
@@ -39,8 +48,25 @@ impl Memory {
         if shard.len() >= SHARD_KEYS && !shard.contains_key(&key) {
             make_room(&mut shard, now);
         }
-        shard.insert(key, caught_up.saturating_add(every));
+        let caught_up = caught_up.saturating_add(every);
+        let alone = true;
+        shard.insert(key, Seen { caught_up, alone });
         Ok(())
+    }
+
+    /// What this process has seen of `key`.
+    pub(crate) fn seen(&self, key: Key) -> Seen {
+        self.shard(key).get(&key).copied().unwrap_or_default()
+    }
+
+    /// What all instances together have counted for `key`.
+    pub(crate) fn learn(&self, key: Key, caught_up: i64, now: i64) {
+        let mut shard = self.shard(key);
+        if shard.len() >= SHARD_KEYS && !shard.contains_key(&key) {
+            make_room(&mut shard, now);
+        }
+        let alone = false;
+        shard.insert(key, Seen { caught_up, alone });
     }
 
     /// Forget what was counted for `key`.
@@ -48,7 +74,7 @@ impl Memory {
         self.shard(key).remove(&key);
     }
 
-    fn shard(&self, key: Key) -> MutexGuard<'_, HashMap<Key, i64>> {
+    fn shard(&self, key: Key) -> MutexGuard<'_, HashMap<Key, Seen>> {
         // A panic elsewhere cannot leave a map of numbers half-written in a way that matters here.
         self.shards[usize::from(key[0]) % SHARDS]
             .lock()
@@ -56,15 +82,25 @@ impl Memory {
     }
 }
 
+/// A rule's interval.
+pub(super) fn micros(every: Duration) -> i64 {
+    i64::try_from(every.as_micros()).unwrap_or(i64::MAX / 4)
+}
+
+/// How far a rule lets a key run ahead of the clock.
+pub(super) fn ahead(burst: u32, every: i64) -> i64 {
+    every.saturating_mul(i64::from(burst.max(1)) - 1)
+}
+
 /// Drop what has caught up; if that frees less than a tenth, also the half that is nearest to it, so that a
 /// flood of new keys pushes out itself before it pushes out those that are being held back.
-fn make_room(shard: &mut HashMap<Key, i64>, now: i64) {
-    shard.retain(|_, caught_up| *caught_up > now);
+fn make_room(shard: &mut HashMap<Key, Seen>, now: i64) {
+    shard.retain(|_, seen| seen.caught_up > now);
     if shard.len() > SHARD_KEYS - SHARD_KEYS / 10 {
-        let mut times: Vec<i64> = shard.values().copied().collect();
+        let mut times: Vec<i64> = shard.values().map(|seen| seen.caught_up).collect();
         let middle = times.len() / 2;
         let (_, &mut median, _) = times.select_nth_unstable(middle);
-        shard.retain(|_, caught_up| *caught_up > median);
+        shard.retain(|_, seen| seen.caught_up > median);
     }
 }
 

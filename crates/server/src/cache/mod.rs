@@ -1,6 +1,7 @@
 //! What may be forgotten: rate limits. Losing it costs a little strictness and never safety.
 
 mod memory;
+mod redis;
 
 use std::time::Duration;
 
@@ -8,6 +9,9 @@ use gatepost_tokens::DerivedKey;
 use hmac::Mac as _;
 
 use self::memory::{Key, Memory};
+pub(crate) use self::redis::check_url;
+use self::redis::{Asked, Counted};
+pub use self::redis::{CacheError, Redis};
 use crate::keyed;
 
 /// How often something may be done: `burst` at once, then one every `every`.
@@ -38,6 +42,8 @@ pub struct Limits(Backend);
 enum Backend {
     Off,
     Memory(DerivedKey, Memory),
+    /// The memory holds what this process has seen of the counts in Redis, and counts by itself while there is none.
+    Redis(DerivedKey, Memory, Redis),
 }
 
 impl Limits {
@@ -47,6 +53,12 @@ impl Limits {
         Self(Backend::Memory(key, Memory::new()))
     }
 
+    /// Counts that all instances share, under the same hashes. While Redis can't be asked, each process counts by
+    /// itself from what it has seen last.
+    pub fn redis(key: DerivedKey, redis: Redis) -> Self {
+        Self(Backend::Redis(key, Memory::new(), redis))
+    }
+
     /// No limits (`limits.enabled = false`).
     pub fn off() -> Self {
         Self(Backend::Off)
@@ -54,13 +66,16 @@ impl Limits {
 
     /// Count one more of each, in this order, at `now_micros` (microseconds since the epoch). The first that is
     /// refused ends it: those before it are counted, itself and those after it are not.
-    #[expect(
-        clippy::unused_async,
-        reason = "not every backend is this process's own memory"
-    )]
     pub async fn take(&self, counts: &[Count<'_>], now_micros: i64) -> Result<(), Limited> {
-        let Backend::Memory(key, memory) = &self.0 else {
-            return Ok(());
+        let (key, memory) = match &self.0 {
+            Backend::Off => return Ok(()),
+            Backend::Memory(key, memory) => (key, memory),
+            Backend::Redis(key, memory, redis) => {
+                if let Some(together) = together(redis, memory, key, counts, now_micros).await {
+                    return together;
+                }
+                (key, memory)
+            }
         };
         for (rule, whom) in counts {
             memory
@@ -71,18 +86,51 @@ impl Limits {
     }
 
     /// Forget what was counted: the right password makes good the wrong ones before it.
-    #[expect(
-        clippy::unused_async,
-        reason = "not every backend is this process's own memory"
-    )]
-    pub async fn forget(&self, counts: &[Count<'_>], _now_micros: i64) {
-        let Backend::Memory(key, memory) = &self.0 else {
-            return;
+    pub async fn forget(&self, counts: &[Count<'_>], now_micros: i64) {
+        let (key, memory, redis) = match &self.0 {
+            Backend::Off => return,
+            Backend::Memory(key, memory) => (key, memory, None),
+            Backend::Redis(key, memory, redis) => (key, memory, Some(redis)),
         };
-        for (rule, whom) in counts {
-            memory.forget(counter(key, rule, whom));
+        let keys: Vec<Key> = counts
+            .iter()
+            .map(|(rule, whom)| counter(key, rule, whom))
+            .collect();
+        for key in &keys {
+            memory.forget(*key);
+        }
+        if let Some(redis) = redis {
+            redis.forget(&keys, now_micros).await;
         }
     }
+}
+
+/// The counts of all instances; none if Redis can't say.
+async fn together(
+    redis: &Redis,
+    memory: &Memory,
+    key: &DerivedKey,
+    counts: &[Count<'_>],
+    now: i64,
+) -> Option<Result<(), Limited>> {
+    let asked: Vec<Asked> = counts
+        .iter()
+        .map(|(rule, whom)| {
+            let key = counter(key, rule, whom);
+            let every = memory::micros(rule.every);
+            Asked {
+                key,
+                ahead: memory::ahead(rule.burst, every),
+                every,
+                seen: memory.seen(key),
+            }
+        })
+        .collect();
+    let Counted { wait, caught_up } = redis.take(&asked, now).await?;
+    for (one, caught_up) in asked.iter().zip(caught_up) {
+        memory.learn(one.key, caught_up, now);
+    }
+    Some(wait.map_or(Ok(()), |wait| Err(Limited(wait))))
 }
 
 /// Under what the count of `rule` for `whom` is kept.

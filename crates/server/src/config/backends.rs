@@ -6,6 +6,8 @@ use gatepost_mail::transport::TransportError;
 use gatepost_mail::transport::smtp::SmtpSpec;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::cache::check_url;
+
 /// The database.
 #[derive(Clone, Debug)]
 pub enum StorageBackend {
@@ -91,7 +93,10 @@ impl Cache {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
             None if text == "memory" => Ok(Self::Memory),
-            Some(("redis" | "rediss", rest)) if !rest.is_empty() => Ok(Self::Redis { url: text.into() }),
+            Some(("redis" | "rediss", _)) => match check_url(text) {
+                Ok(()) => Ok(Self::Redis { url: text.into() }),
+                Err(error) => Err(error.to_string()),
+            },
             _ => Err("must be \"memory\", redis://... or rediss://...".to_owned()),
         }
     }

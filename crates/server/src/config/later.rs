@@ -1,13 +1,11 @@
 //! What is understood, but part of a later release. It is refused by name, never replaced by something else.
 
 use super::error::Problem;
-use super::{Cache, Config, Dialect};
+use super::{Config, Dialect};
 
 /// Keys of later releases: told apart from slips of the finger.
 pub(crate) fn unknown_key(key: &str) -> Option<String> {
-    let later = ["simplejwt.", "accounts.django."]
-        .iter()
-        .any(|prefix| key.starts_with(prefix));
+    let later = key.starts_with("simplejwt.");
     later.then(|| "is part of a later release; take it out".to_owned())
 }
 
@@ -28,17 +26,11 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
             text,
         });
     };
-    if matches!(config.cache, Cache::Redis { .. }) {
-        later("cache.url", "Redis (redis://)", "\"memory\"");
-    }
     if config.tokens.dialect == Dialect::Simplejwt {
         later("tokens.dialect", "\"simplejwt\"", "\"gatepost\"");
     }
     if config.tokens.accept.contains(&Dialect::Simplejwt) {
         later("tokens.accept", "\"simplejwt\"", "an empty list");
-    }
-    if config.accounts.source_is_django {
-        later("accounts.source", "\"django\"", "\"own\"");
     }
     if config.auth.refresh_cookie {
         later("auth.refresh_cookie", "the cookie", "false");

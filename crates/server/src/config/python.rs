@@ -66,10 +66,17 @@ pub(crate) fn read(variables: &BTreeMap<String, String>, problems: &mut Vec<Prob
     }
     if let Some(host) = get("REDIS_HOST") {
         let port = port("REDIS_PORT", 6379);
+        let password = get("REDIS_PASSWORD").map(|password| format!(":{}@", encode(password)));
+        let database = get("REDIS_DB").map(|number| format!("/{}", encode(number)));
         set(
             "cache.url",
             "REDIS_HOST",
-            format!("redis://{}:{port}", bracket(host)),
+            format!(
+                "redis://{}{}:{port}{}",
+                password.unwrap_or_default(),
+                bracket(host),
+                database.unwrap_or_default()
+            ),
         );
     }
     if let Some(queue) = get("EMAIL_QUEUE_NAME") {

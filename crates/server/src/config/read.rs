@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::django::django;
 use super::parsers::{
     address, bounce_address, identifier, items, network, not_empty, one_of, optional, origin, sender, some,
 };
@@ -12,7 +13,7 @@ use super::read_tokens::tokens;
 use super::reader::{Reader, Seen};
 use super::sections::{
     Accounts, Auth, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
-    Registration, Retention, Shutdown, SmtpLimits, Storage, Wire,
+    Registration, Retention, Shutdown, SmtpLimits, Storage, UserSource, Wire,
 };
 use super::topology::topology;
 use super::webhooks::webhooks;
@@ -232,7 +233,7 @@ fn dkim(r: &mut Reader) -> Option<Vec<DkimKey>> {
 
 fn accounts(r: &mut Reader) -> Option<Accounts> {
     let source = r.parsed("accounts.source", Seen::Whole, |text| {
-        one_of(text, &[("own", false), ("django", true)])
+        one_of(text, &[("own", UserSource::Own), ("django", UserSource::Django)])
     });
     let ways = [
         ("open", Registration::Open),
@@ -241,10 +242,14 @@ fn accounts(r: &mut Reader) -> Option<Accounts> {
     ];
     let registration = r.parsed("accounts.registration", Seen::Whole, |text| one_of(text, &ways));
     let min = r.number("accounts.min_password_length", 8..=64);
+    let legacy_hashes = r.switch("accounts.legacy_hashes");
+    let django = django(r);
     Some(Accounts {
-        source_is_django: source?,
+        source: source?,
         registration: registration?,
         min_password_length: min? as usize,
+        legacy_hashes: legacy_hashes?,
+        django: django?,
     })
 }
 

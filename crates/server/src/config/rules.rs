@@ -1,7 +1,7 @@
 //! What is wrong only together.
 
 use super::error::Problem;
-use super::sections::{Module, Wire};
+use super::sections::{Module, Registration, UserSource, Wire};
 use super::{Broker, Config, MailTransport, StorageBackend};
 
 /// Bad combinations, each by the names of its keys.
@@ -44,6 +44,20 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             "storage.listen_url",
             "is for PostgreSQL, and storage.url is SQLite; take one of them out",
         );
+    }
+    if config.accounts.source == UserSource::Django {
+        if matches!(config.storage.backend, StorageBackend::Sqlite { .. }) {
+            wrong(
+                "accounts.source",
+                "is \"django\", whose table is in PostgreSQL; set storage.url to that database",
+            );
+        }
+        if config.accounts.registration != Registration::Closed {
+            wrong(
+                "accounts.registration",
+                "must be \"closed\" where accounts.source is \"django\": only Django makes accounts in its table",
+            );
+        }
     }
     if config.mail.wire == Wire::Python && matches!(config.broker, Broker::Embedded) {
         wrong(

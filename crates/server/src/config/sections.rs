@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_mail::EmailAddress;
+use gatepost_storage::UserTable;
 use gatepost_tokens::Algorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+use super::django::DjangoAccounts;
 use super::{LinkTemplate, MailTransport, PublicUrl, StorageBackend};
 
 /// A part of the program whose routes can be switched off.
@@ -250,14 +252,43 @@ pub enum Registration {
     Closed,
 }
 
+/// Whose table the users are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserSource {
+    /// Ours.
+    Own,
+    /// A Django project's.
+    Django,
+}
+
 /// Who may register, and with what.
 #[derive(Clone, Debug)]
 pub struct Accounts {
-    pub(crate) source_is_django: bool,
+    /// Whose table the users are in.
+    pub source: UserSource,
     /// Who may register.
     pub registration: Registration,
     /// Characters (code points) at least, 8 or more.
     pub min_password_length: usize,
+    /// Whether passwords stored as a single digest (`md5`, `sha1`) are compared.
+    pub legacy_hashes: bool,
+    /// Where a Django project keeps its users, and how it signs its links.
+    pub django: DjangoAccounts,
+}
+
+impl Accounts {
+    /// The table of users, as the store takes it.
+    pub(crate) fn user_table(&self, locale: Locale) -> UserTable {
+        match self.source {
+            UserSource::Own => UserTable::Own,
+            UserSource::Django => self.django.user_table(locale.as_str()),
+        }
+    }
+
+    /// Whether somebody whose account was made and never activated can ask for the letter.
+    pub(crate) fn sends_activation_again(&self) -> bool {
+        self.source == UserSource::Own || self.django.resend_activation
+    }
 }
 
 /// How long a login can last.

@@ -209,11 +209,35 @@ fn a_host_chooses_rabbitmq_and_a_port_alone_does_not() {
 }
 
 #[test]
+fn a_redis_host_switches_the_cache_and_kubernetes_links_do_not() {
+    let cache = |variables: &[(&str, &str)]| {
+        let config = load(variables).unwrap();
+        assert!(config.ready_to_serve().is_ok());
+        match config.cache {
+            crate::config::Cache::Memory => "memory".to_owned(),
+            crate::config::Cache::Redis { url } => url.expose_secret().to_owned(),
+        }
+    };
+    assert_eq!(cache(&[("REDIS_PORT", "1"), ("REDIS_PASSWORD", "x")]), "memory");
+    assert_eq!(cache(&[("REDIS_PORT", "tcp://10.0.0.1:6379")]), "memory");
+    assert_eq!(cache(&[("REDIS_HOST", "cache")]), "redis://cache:6379");
+    let linked = [("REDIS_HOST", "fd00::1"), ("REDIS_PORT", "tcp://10.0.0.1:6379")];
+    assert_eq!(cache(&linked), "redis://[fd00::1]:6379");
+    let all = [
+        ("REDIS_HOST", "cache"),
+        ("REDIS_PORT", "6380"),
+        ("REDIS_PASSWORD", "p@ss"),
+        ("REDIS_DB", "2"),
+    ];
+    assert_eq!(cache(&all), "redis://:p%40ss@cache:6380/2");
+    assert!(!format!("{:?}", load(&all).unwrap()).contains("p%40ss"));
+    assert!(refusal(&[("REDIS_HOST", "cache"), ("REDIS_PORT", "6380.")]).contains("is not a port"));
+}
+
+#[test]
 fn what_comes_later_parses_and_is_refused_at_start_never_replaced() {
     for (name, value) in [
-        ("GATEPOST__CACHE__URL", "redis://c"),
         ("GATEPOST__TOKENS__DIALECT", "simplejwt"),
-        ("GATEPOST__ACCOUNTS__SOURCE", "django"),
         ("GATEPOST__AUTH__REFRESH_COOKIE", "true"),
     ] {
         assert!(
@@ -240,8 +264,14 @@ fn bad_values_and_combinations_are_refused_by_name() {
             "https://a.example,*",
             "must start with",
         ),
+        ("GATEPOST__CACHE__URL", "redis://cache/three", "/DATABASE"),
+        ("GATEPOST__CACHE__URL", "memcached://cache", "rediss://"),
         ("GATEPOST__MAIL__TRANSPORT", "smtp://mx", "http.public_url"),
         ("GATEPOST__MAIL__WIRE", "python", "broker.url"),
+        ("GATEPOST__ACCOUNTS__SOURCE", "django", "is in PostgreSQL"),
+        ("GATEPOST__ACCOUNTS__SOURCE", "django", "must be \"closed\""),
+        ("GATEPOST__ACCOUNTS__DJANGO__ID_TYPE", "text", "\"integer\""),
+        ("GATEPOST__ACCOUNTS__DJANGO__TABLE", "a..b", "can't be the name"),
         ("GATEPOST__MODULES", "accounts", "needs"),
         ("GATEPOST__MODULES", "post", "is not one of"),
         (

@@ -59,6 +59,8 @@ codes! {
         "No account has this address and password. An account that was registered and not yet activated gives the same answer.";
     AccountNotActive = "account_not_active", FORBIDDEN, "The account is not active",
         "The password was right; an administrator has deactivated the account.";
+    AccountsElsewhere = "accounts_elsewhere", CONFLICT, "Only the program that owns the accounts can do this",
+        "`accounts.source` is `django`: accounts are made, deleted and described in Django; Gatepost logs people in and changes passwords.";
     RegistrationClosed = "registration_closed", FORBIDDEN, "Nobody can register here",
         "`accounts.registration` is `closed`, for invitations too: accounts are made with `gatepost user create` or `POST /api/service/users`.";
     InvitationNeeded = "invitation_needed", FORBIDDEN, "Only who is invited can register here",

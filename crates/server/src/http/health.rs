@@ -53,6 +53,9 @@ pub async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
         Err(_) => return Err(no("The database takes too long to answer.")),
     }
     let mut degraded = app.lifecycle.degraded(app.store.now(), &app.broker().health());
+    if app.cache.as_ref().is_some_and(|cache| !cache.is_connected()) {
+        degraded.push("cache");
+    }
     // Who pauses letters wants to see it; what can't be read now is not paused by anybody here.
     if app.mailer.pauses().await.is_ok_and(|pauses| !pauses.is_empty()) {
         degraded.push("mail_paused");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::code::Code;
+use super::json::sentence;
 use super::problem::Problem;
 use gatepost_mail::MailError;
 use gatepost_tokens::{Refused, ServiceError};
@@ -13,7 +14,9 @@ use crate::cache::Limited;
 
 impl From<gatepost_storage::Error> for Problem {
     fn from(error: gatepost_storage::Error) -> Self {
-        if error.is_transient() || matches!(error, gatepost_storage::Error::Closed) {
+        if matches!(error, gatepost_storage::Error::ElsewhereOnly(_)) {
+            Self::new(Code::AccountsElsewhere).detail(sentence(&error.to_string()))
+        } else if error.is_transient() || matches!(error, gatepost_storage::Error::Closed) {
             Self::unavailable(error)
         } else {
             Self::internal(error)

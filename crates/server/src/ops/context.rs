@@ -94,6 +94,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Failure> {
             .listen_url
             .as_ref()
             .map(|url| url.expose_secret().to_owned()),
+        users: config.accounts.user_table(config.mail.locale),
         ..StoreOptions::default()
     };
     Ok(Store::open(config.storage.url().expose_secret(), options).await?)

@@ -34,12 +34,12 @@ fn check_lists_everything_that_is_wrong_by_name() {
     place.run(&["user", "list"]).refused(1, "mail.transprot");
 
     let mut later = Place::sqlite();
-    later.set("REDIS_HOST", "cache");
+    later.set("GATEPOST__AUTH__REFRESH_COOKIE", "true");
     let json: serde_json::Value =
         serde_json::from_str(later.run(&["--json", "config", "check"]).out.trim()).unwrap();
     assert_eq!(json["ok"], false);
-    assert_eq!(json["problems"][0]["key"], "cache.url");
-    later.run(&["serve"]).refused(1, "use \"memory\"");
+    assert_eq!(json["problems"][0]["key"], "auth.refresh_cookie");
+    later.run(&["serve"]).refused(1, "use false");
 }
 
 #[test]

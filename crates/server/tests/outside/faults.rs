@@ -122,7 +122,7 @@ fn hit(setup: &Setup, row: &Row) {
 }
 
 /// Starts it so that it dies there, and gives it a letter to die of.
-fn dies_at(gatepost: &mut Instance, at: &str) -> String {
+pub(crate) fn dies_at(gatepost: &mut Instance, at: &str) -> String {
     gatepost.set_fault(Some(at));
     gatepost.restart();
     let letter = [
@@ -159,13 +159,13 @@ fn until_dead(gatepost: &mut Instance, at: &str) {
     );
 }
 
-fn show(gatepost: &Instance, id: &str) -> Value {
+pub(crate) fn show(gatepost: &Instance, id: &str) -> Value {
     let shown = gatepost.cli(&["--json", "mail", "show", id]);
     serde_json::from_slice(&shown.stdout)
         .unwrap_or_else(|_| panic!("{id}: {}", String::from_utf8_lossy(&shown.stderr)))
 }
 
-fn until(gatepost: &Instance, id: &str, state: &str) -> Value {
+pub(crate) fn until(gatepost: &Instance, id: &str, state: &str) -> Value {
     let began = Instant::now();
     loop {
         let letter = show(gatepost, id);

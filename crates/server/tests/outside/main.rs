@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod broker;
+mod cache;
 mod chaos;
 mod crash;
 mod credentials;
@@ -29,3 +30,4 @@ mod secrets;
 mod shutdown;
 mod support;
 mod tour;
+mod wire;

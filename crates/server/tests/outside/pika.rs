@@ -12,14 +12,14 @@ use crate::support::{amqp_url, postgres, reader};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A queue of a test's own on the shared broker, deleted with its relatives.
-struct Queue {
-    url: String,
-    name: String,
+pub(crate) struct Queue {
+    pub(crate) url: String,
+    pub(crate) name: String,
 }
 
 impl Queue {
     #[track_caller]
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             url: amqp_url(),
             name: format!("outside.{}", unknown_address().replace("@example.com", "")),
@@ -39,7 +39,7 @@ impl Queue {
         answered.map(str::to_owned).collect()
     }
 
-    fn setup(&self, sink: &Sink) -> Setup {
+    pub(crate) fn setup(&self, sink: &Sink) -> Setup {
         postgres()
             .unlimited()
             .smtp(sink.port())

@@ -6,6 +6,7 @@ mod admin_sessions;
 mod admins;
 mod api_keys;
 mod databases;
+mod django_users;
 mod events;
 mod joined;
 mod migrations;
