@@ -111,9 +111,13 @@ mod signing_key;
 pub mod simplejwt;
 #[cfg(feature = "store")]
 mod sweep;
+#[cfg(feature = "store")]
+mod table;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tokens;
+#[cfg(feature = "store")]
+mod view;
 
 pub use algorithm::Algorithm;
 #[cfg(feature = "axum")]

@@ -4,22 +4,22 @@
 //! younger than a second and no wake-up is unanswered, a check is a look into memory. Otherwise all checks that wait
 //! share one reading; if that fails, nobody is let in.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
-use gatepost_storage::revocation_log::{self, RevocationRow};
-use gatepost_storage::{Error, Store, Timestamp, Tx, Wakeups};
+use gatepost_storage::revocation_log::{self, Cursor, News};
+use gatepost_storage::{Error, Store, Tx, Wakeups};
 use tokio::sync::watch;
 
 use crate::claims::Claims;
 use crate::error::{Refused, Unavailable};
 use crate::keeper::Keeper;
+use crate::view::View;
 
 /// How old the last reading may be when a check relies on it.
 const BOUND: Duration = Duration::from_secs(1);
@@ -29,6 +29,8 @@ const EVERY: Duration = Duration::from_millis(250);
 const BETWEEN: Duration = Duration::from_millis(100);
 /// How long one reading may take before those who wait are told that nobody knows.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the first reading may take, which is of the whole log: ten million rows take some seconds.
+const LOADING: Duration = Duration::from_mins(1);
 /// How long a check waits for a reading when the one before has failed: through an outage it is told so soon.
 const HASTE: Duration = Duration::from_millis(250);
 
@@ -46,8 +48,8 @@ struct State {
     store: Store,
     /// The keys that sign, which are read together with what is revoked.
     keeper: Arc<Keeper>,
-    view: RwLock<View>,
-    cursor: AtomicI64,
+    view: View,
+    cursor: Mutex<Cursor>,
     wakeups: Wakeups,
     /// How many wake-ups the last reading has answered.
     answered: AtomicU64,
@@ -56,17 +58,9 @@ struct State {
     /// Whether the last reading that ended has failed.
     failing: AtomicBool,
     born: Instant,
+    /// Whether something is in memory that was not told to `changes`: a reading may have brought it and then failed.
+    untold: AtomicBool,
     changes: watch::Sender<u64>,
-}
-
-/// Only what can refuse a living access token.
-#[derive(Default)]
-struct View {
-    sessions: HashMap<String, Timestamp>,
-    subjects: HashMap<String, (i64, Timestamp)>,
-    tokens: HashMap<String, Timestamp>,
-    /// How many entries there may be before the expired ones are thrown out.
-    room: usize,
 }
 
 impl Revocations {
@@ -74,13 +68,14 @@ impl Revocations {
         let state = State {
             keeper: Arc::new(keeper),
             store: store.clone(),
-            view: RwLock::default(),
-            cursor: AtomicI64::new(0),
+            view: View::new(),
+            cursor: Mutex::default(),
             wakeups: store.subscribe(revocation_log::TOPIC),
             answered: AtomicU64::new(0),
             read_at: AtomicU64::new(0),
             failing: AtomicBool::new(false),
             born: Instant::now(),
+            untold: AtomicBool::new(false),
             changes: watch::Sender::new(0),
         };
         Self {
@@ -129,20 +124,12 @@ impl Revocations {
 
     /// Whether the view refuses these claims, as far as it has read.
     pub fn is_revoked(&self, claims: &Claims) -> bool {
-        self.state
-            .view
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .refuses(claims)
+        self.state.view.refuses(claims)
     }
 
     /// How many revocations are in memory.
     pub fn len(&self) -> usize {
-        self.state
-            .view
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.state.view.len()
     }
 
     /// Whether nothing is revoked that is still alive.
@@ -255,90 +242,48 @@ impl State {
             && self.answered.load(Ordering::Acquire) >= told
     }
 
+    fn cursor(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn read_log(self: Arc<Self>) -> Result<(), Unavailable> {
         // Both before the reading: what comes while it runs is for the next one.
         let (began, told) = (nanos(self.born.elapsed()).max(1), self.wakeups.count());
-        let cursor = self.cursor.load(Ordering::Acquire);
-        let keeper = Arc::clone(&self.keeper);
+        let cursor = self.cursor().clone();
+        let patience = if cursor == Cursor::default() {
+            LOADING
+        } else {
+            PATIENCE
+        };
+        let state = Arc::clone(&self);
         let read = self.store.read("revocations", |tx| {
             Box::pin(async move {
-                let news = revocation_log::since(tx, cursor).await?;
-                Ok::<_, Error>((news, keeper.read(tx).await?))
+                let mut note = |row: &News<'_>| {
+                    if state.view.add(row) {
+                        state.untold.store(true, Ordering::Release);
+                    }
+                };
+                let next = revocation_log::since(tx, &cursor, &mut note).await?;
+                Ok::<_, Error>((next, state.keeper.read(tx).await?))
             })
         });
-        let ((rows, next), keys) = match tokio::time::timeout(PATIENCE, read).await {
+        let (next, keys) = match tokio::time::timeout(patience, read).await {
             Ok(read) => read.map_err(Unavailable::new)?,
             Err(late) => return Err(Unavailable::new(late)),
         };
         let now = self.store.now();
-        let mut news = keys.is_some();
         if let Some(found) = &keys {
+            self.untold.store(true, Ordering::Release);
             self.keeper.apply(found, now);
         }
-        {
-            let mut view = self.view.write().unwrap_or_else(PoisonError::into_inner);
-            for row in rows {
-                news |= view.add(row);
-            }
-            view.tidy(now);
-        }
-        self.cursor.store(next, Ordering::Release);
+        self.view.tidy(now);
+        *self.cursor() = next;
         self.answered.store(told, Ordering::Release);
         self.read_at.store(began, Ordering::Release);
-        if news {
+        if self.untold.swap(false, Ordering::AcqRel) {
             self.changes.send_modify(|count| *count = count.wrapping_add(1));
         }
         Ok(())
-    }
-}
-
-impl View {
-    fn refuses(&self, claims: &Claims) -> bool {
-        if !self.sessions.is_empty()
-            && claims
-                .session
-                .as_ref()
-                .is_some_and(|session| self.sessions.contains_key(&session.sid))
-        {
-            return true;
-        }
-        if !self.subjects.is_empty()
-            && let (Some(own), Some((lowest, _))) = (claims.generation, self.subjects.get(&claims.subject))
-            && own < *lowest
-        {
-            return true;
-        }
-        !self.tokens.is_empty() && self.tokens.contains_key(&claims.jti)
-    }
-
-    /// Whether it was news.
-    fn add(&mut self, row: RevocationRow) -> bool {
-        match (row.kind.as_str(), row.generation) {
-            ("session", _) => self.sessions.insert(row.key, row.expires_at).is_none(),
-            ("token", _) => self.tokens.insert(row.key, row.expires_at).is_none(),
-            ("subject", Some(generation)) => {
-                let known = self.subjects.entry(row.key).or_insert((i64::MIN, row.expires_at));
-                let news = known.0 < generation;
-                *known = (known.0.max(generation), known.1.max(row.expires_at));
-                news
-            }
-            // A kind that a newer release writes: it can't be for tokens that this one makes.
-            _ => false,
-        }
-    }
-
-    fn tidy(&mut self, now: Timestamp) {
-        if self.len() < self.room.max(1024) {
-            return;
-        }
-        self.sessions.retain(|_, expires_at| *expires_at > now);
-        self.subjects.retain(|_, (_, expires_at)| *expires_at > now);
-        self.tokens.retain(|_, expires_at| *expires_at > now);
-        self.room = self.len() * 2;
-    }
-
-    fn len(&self) -> usize {
-        self.sessions.len() + self.subjects.len() + self.tokens.len()
     }
 }
 

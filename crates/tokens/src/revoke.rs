@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gatepost_storage::revocation_log::{self, RevocationRow};
+use gatepost_storage::revocation_log::{self, News};
 use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations};
 use uuid::Uuid;
 
@@ -46,9 +46,10 @@ impl TokenService {
             return Ok(false);
         }
         let expires_at = self.news_until(tx);
-        let news = RevocationRow {
-            kind: "session".to_owned(),
-            key: sid.to_string(),
+        let sid = sid.to_string();
+        let news = News {
+            kind: "session",
+            key: &sid,
             generation: None,
             expires_at,
         };
@@ -115,9 +116,9 @@ impl TokenService {
         let expires_at = Timestamp::from_secs(until);
         let won = blacklist::insert(tx, &token.jti, "revoked", expires_at).await?;
         if won && token.purpose.name == Access::NAME {
-            let news = RevocationRow {
-                kind: "token".to_owned(),
-                key: token.jti.clone(),
+            let news = News {
+                kind: "token",
+                key: &token.jti,
                 generation: None,
                 expires_at,
             };
@@ -176,12 +177,11 @@ impl TokenService {
         generation: i64,
     ) -> Result<(), ServiceError> {
         let expires_at = self.news_until(tx);
-        let (kind, key) = ("subject".to_owned(), subject.to_owned());
         Ok(revocation_log::insert(
             tx,
-            &RevocationRow {
-                kind,
-                key,
+            &News {
+                kind: "subject",
+                key: subject,
                 generation: Some(generation),
                 expires_at,
             },

@@ -11,6 +11,7 @@ mod events;
 mod joined;
 mod migrations;
 mod outages;
+mod revocation_log;
 mod sql_functions;
 mod time;
 mod transactions;
