@@ -7,6 +7,7 @@ pub mod inbox;
 pub mod mail;
 pub mod page;
 pub mod queues;
+pub mod revocations;
 pub mod scope;
 pub mod tokens;
 pub mod users;
@@ -33,6 +34,7 @@ pub fn router(modules: &Modules) -> OpenApiRouter<App> {
     }
     if modules.has(Module::Tokens) {
         router = router
+            .routes(routes!(revocations::list::list))
             .routes(routes!(tokens::create::create))
             .routes(routes!(tokens::verify::verify))
             .routes(routes!(tokens::validate::validate))

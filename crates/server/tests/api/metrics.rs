@@ -156,6 +156,7 @@ async fn what_happened_is_counted(mut app: TestApp) {
 
 async fn a_database_that_is_away_is_told(mut app: TestApp) {
     app.leave_work();
+    assert_eq!(app.get("/readyz").await.status, 200);
     app.app.store.close().await;
     let samples = samples(&app).await;
     assert_eq!(samples.get("gatepost_ready"), Some(&0.0));

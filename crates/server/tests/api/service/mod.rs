@@ -6,6 +6,7 @@ mod keys;
 mod mail;
 mod mail_managed;
 mod queues;
+mod revocations;
 mod tokens;
 mod users;
 
