@@ -23,6 +23,7 @@ use crate::keys;
 use crate::lifecycle::Lifecycle;
 use crate::mail_files;
 use crate::metrics::Metrics;
+use crate::service::known_keys::KnownKeys;
 
 /// The program, built and not yet serving. Cheap to clone; all clones are the same.
 #[derive(Clone)]
@@ -57,6 +58,8 @@ pub struct Parts {
     pub hasher: Hasher,
     /// Which passwords may be chosen.
     pub policy: Policy,
+    /// API keys, for a moment.
+    pub(crate) api_keys: KnownKeys,
     /// How often something may be asked.
     pub limits: Limits,
     /// How far the worker's start on a job is drawn out by chance.
@@ -201,6 +204,7 @@ impl App {
         };
         let service = [site.as_str(), "gatepost", host(config.http.public_url.as_str())];
         let app = Self(Arc::new(Parts {
+            api_keys: KnownKeys::new(&store),
             dkim: mail_files::dkim(&config)?,
             outbox: Outbox::new(&store),
             events: Events::new(&store),

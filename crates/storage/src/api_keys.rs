@@ -4,6 +4,9 @@ use uuid::Uuid;
 
 use crate::{Error, Timestamp, Tx, new_id};
 
+/// Who keeps keys in memory is woken when one is revoked.
+pub const TOPIC: &str = "api_keys";
+
 /// One row of `api_keys`.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct ApiKeyRow {
@@ -76,6 +79,7 @@ pub async fn revoke(tx: &mut Tx<'_>, name: &str) -> Result<bool, Error> {
         now,
         name
     )?;
+    tx.wake(TOPIC);
     Ok(rows == 1)
 }
 

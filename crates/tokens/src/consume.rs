@@ -102,9 +102,10 @@ impl TokenService {
 
     async fn validate_uncounted(&self, raw: &str) -> Result<AnyToken, Refused> {
         let check = || self.tokens.check_any(raw);
+        let turn = self.tokens.ring_turn();
         let token = self.check_knowing(raw, &check).await?;
         if token.purpose.name == Access::NAME {
-            return self.check_standing(raw, check).await;
+            return self.stand(turn, token, check).await;
         }
         self.look(&token.purpose, &token).await?;
         Ok(token)
@@ -126,7 +127,17 @@ impl TokenService {
         check: impl Fn() -> Result<T, Refused>,
     ) -> Result<T, Refused> {
         let turn = self.tokens.ring_turn();
-        let mut token = self.check_knowing(raw, &check).await?;
+        let token = self.check_knowing(raw, &check).await?;
+        self.stand(turn, token, check).await
+    }
+
+    /// Whether the token, which was checked when the ring had turned so often, stands.
+    async fn stand<T: Deref<Target = Claims>>(
+        &self,
+        turn: u64,
+        mut token: T,
+        check: impl Fn() -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
         self.revocations.refuse(&token).await?;
         if turn != self.tokens.ring_turn() {
             // The reading has just brought other keys: this one's may be retired.

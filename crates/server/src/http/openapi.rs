@@ -55,6 +55,10 @@ impl Modify for Schemes {
                 "A key made with `gatepost apikey create`, with the scope that the route names.",
             ),
         );
+        let basic = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Basic)
+            .description(Some("An API key's name or id as user, the key as password."));
+        components.add_security_scheme("api_key_basic", SecurityScheme::Http(basic.build()));
     }
 }
 

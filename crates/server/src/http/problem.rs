@@ -155,6 +155,18 @@ impl Problem {
         &self.detail
     }
 
+    /// What the caller reads.
+    pub(crate) fn document(self) -> ProblemDocument {
+        ProblemDocument {
+            r#type: self.code.type_uri(),
+            title: self.code.title(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.as_str(),
+            errors: self.errors,
+        }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status
@@ -175,27 +187,20 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         self.log();
-        let document = ProblemDocument {
-            r#type: self.code.type_uri(),
-            title: self.code.title(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            code: self.code.as_str(),
-            errors: self.errors,
-        };
-        let mut response = (self.status, axum::Json(document)).into_response();
+        let (status, retry_after, bearer) = (self.status, self.retry_after, self.bearer);
+        let mut response = (status, axum::Json(self.document())).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(wait) = self.retry_after {
+        if let Some(wait) = retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = if self.bearer {
+        if status == StatusCode::UNAUTHORIZED {
+            let challenge = if bearer {
                 "Bearer error=\"invalid_token\""
             } else {
                 "Bearer"

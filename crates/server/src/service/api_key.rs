@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::http::{Code, Problem};
 
 /// What every key begins with, so that scanners of source code find one that was checked in.
-const PREFIX: &str = "gp_";
+pub(crate) const PREFIX: &str = "gp_";
 
 /// `last_used_at` is exact to this: a busy key costs one write a minute.
 const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
@@ -67,6 +67,25 @@ impl ApiKey {
         format!("key:{}", self.name)
     }
 
+    /// Whose key this is, if it lives; notes that it was used.
+    pub(crate) async fn of(app: &App, presented: &str) -> Result<Option<Self>, Error> {
+        let Some(known) = app.api_keys.find(&app.store, hash(presented)).await? else {
+            return Ok(None);
+        };
+        let now = app.store.now();
+        let noted_since = now - USE_IS_NOTED_EVERY;
+        if known.is_to_be_noted(noted_since) {
+            let id = known.key.id;
+            app.store
+                .run_tx("note_api_key_use", move |tx| {
+                    Box::pin(async move { api_keys::touch(tx, id, noted_since).await })
+                })
+                .await?;
+            known.note(now);
+        }
+        Ok(Some(known.key.clone()))
+    }
+
     /// Refuses with `scope_missing` unless the key has the scope.
     pub fn need(&self, scope: &Scope) -> Result<(), Problem> {
         if self.scopes.allow(scope) {
@@ -81,30 +100,9 @@ impl FromRequestParts<App> for ApiKey {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let presented = bearer(parts)?;
-        let hash = hash(presented);
-        let found = app
-            .store
-            .read("find_api_key", move |tx| {
-                Box::pin(async move { api_keys::find_living(tx, &hash).await })
-            })
-            .await?;
-        let Some(row) = found else {
-            return Err(Problem::new(Code::ApiKeyInvalid));
-        };
-        let noted_since = app.store.now() - USE_IS_NOTED_EVERY;
-        if row.last_used_at.is_none_or(|at| at <= noted_since) {
-            let id = row.id;
-            app.store
-                .run_tx("note_api_key_use", move |tx| {
-                    Box::pin(async move { api_keys::touch(tx, id, noted_since).await })
-                })
-                .await?;
-        }
-        Ok(Self {
-            id: row.id,
-            name: row.name,
-            scopes: Scopes::stored(&row.scopes),
-        })
+        Self::of(app, presented)
+            .await?
+            .ok_or_else(|| Problem::new(Code::ApiKeyInvalid))
     }
 }
 

@@ -4,7 +4,9 @@
 pub mod api_key;
 pub mod events;
 pub mod inbox;
+pub mod known_keys;
 pub mod mail;
+pub mod oauth;
 pub mod page;
 pub mod queues;
 pub mod revocations;
@@ -38,7 +40,13 @@ pub fn router(modules: &Modules) -> OpenApiRouter<App> {
             .routes(routes!(tokens::create::create))
             .routes(routes!(tokens::verify::verify))
             .routes(routes!(tokens::validate::validate))
-            .routes(routes!(tokens::revoke::revoke));
+            .routes(routes!(tokens::revoke::revoke))
+            .routes(routes!(oauth::introspect::introspect))
+            .routes(routes!(oauth::revoke::revoke));
+        let batch = OpenApiRouter::new()
+            .routes(routes!(tokens::batch::batch))
+            .layer(DefaultBodyLimit::max(tokens::batch::MAX_BODY));
+        router = router.merge(batch);
     }
     if modules.has(Module::Mail) {
         let mail = OpenApiRouter::new()

@@ -63,20 +63,24 @@ pub async fn create(
     key: ApiKey,
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<Created>), Problem> {
+    Ok((StatusCode::CREATED, Json(one(&app, &key, request).await?)))
+}
+
+/// Makes one, if the key may.
+pub(super) async fn one(app: &App, key: &ApiKey, request: Request) -> Result<Created, Problem> {
     let needed = match request.purpose.as_str() {
         "access" | "refresh" => Scope::SessionsCreate,
         purpose => Scope::TokensCreate(purpose.to_owned()),
     };
     key.need(&needed)?;
     if app.tokens.tokens().purpose_named(&request.purpose).is_none() {
-        return Err(Problem::field("purpose", "invalid", unknown_purpose(&app)));
+        return Err(Problem::field("purpose", "invalid", unknown_purpose(app)));
     }
-    let created = if needed == Scope::SessionsCreate {
-        open_session(&app, &key, request).await?
+    if needed == Scope::SessionsCreate {
+        open_session(app, key, request).await
     } else {
-        mint(&app, &key, request).await?
-    };
-    Ok((StatusCode::CREATED, Json(created)))
+        mint(app, key, request).await
+    }
 }
 
 fn unknown_purpose(app: &App) -> String {

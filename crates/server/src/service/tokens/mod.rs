@@ -1,5 +1,6 @@
 //! `/api/tokens*`: tokens of any purpose for other programs, one verb a file.
 
+pub mod batch;
 pub mod create;
 pub mod revoke;
 pub mod validate;

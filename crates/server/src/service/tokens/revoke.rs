@@ -10,7 +10,7 @@ use crate::accounts::users;
 use crate::app::App;
 use crate::http::token::RawToken;
 use crate::http::{Json, Problem};
-use crate::service::api_key::{Allowed, TokensRevoke};
+use crate::service::api_key::{Allowed, ApiKey, TokensRevoke};
 
 /// What to revoke: exactly one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -40,6 +40,12 @@ pub async fn revoke(
     allowed: Allowed<TokensRevoke>,
     Json(request): Json<Request>,
 ) -> Result<StatusCode, Problem> {
+    one(&app, &allowed.key, request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Revokes what one request says.
+pub(super) async fn one(app: &App, key: &ApiKey, request: Request) -> Result<(), Problem> {
     let tokens = app.tokens.clone();
     match request {
         Request {
@@ -59,7 +65,7 @@ pub async fn revoke(
             token: None,
             user_id: Some(UserId(user_id)),
         } => {
-            let actor = allowed.key.actor();
+            let actor = key.actor();
             app.store
                 .run_tx("revoke_user", move |tx| {
                     let (tokens, actor, user_id) = (tokens.clone(), actor.clone(), user_id.clone());
@@ -75,5 +81,5 @@ pub async fn revoke(
             ));
         }
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }

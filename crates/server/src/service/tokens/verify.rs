@@ -13,7 +13,7 @@ use super::Verified;
 use crate::app::App;
 use crate::http::token::RawToken;
 use crate::http::{Code, IdempotencyKey, Json, Problem};
-use crate::service::api_key::{Allowed, TokensVerify};
+use crate::service::api_key::{Allowed, ApiKey, TokensVerify};
 
 /// What to verify.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,6 +65,16 @@ pub async fn verify(
     IdempotencyKey(idempotency_key): IdempotencyKey,
     Json(request): Json<Request>,
 ) -> Result<Json<Verified>, Problem> {
+    Ok(Json(one(&app, &allowed.key, idempotency_key, request).await?))
+}
+
+/// Verifies one.
+pub(super) async fn one(
+    app: &App,
+    key: &ApiKey,
+    idempotency_key: Option<String>,
+    request: Request,
+) -> Result<Verified, Problem> {
     if app.tokens.tokens().purpose_named(&request.purpose).is_none() {
         return Err(Problem::field(
             "purpose",
@@ -72,11 +82,10 @@ pub async fn verify(
             "There is no such purpose here.",
         ));
     }
-    let key_id = allowed.key.id;
+    let key_id = key.id;
     let (tokens, digest) = (app.tokens.clone(), request.digest());
     let request = std::sync::Arc::new(request);
-    let verified = app
-        .store
+    app.store
         .run_tx("verify_token", move |tx| {
             let (tokens, request, idempotency_key) =
                 (tokens.clone(), request.clone(), idempotency_key.clone());
@@ -87,8 +96,7 @@ pub async fn verify(
                 }
             })
         })
-        .await?;
-    Ok(Json(verified))
+        .await
 }
 
 async fn verify_once(tx: &mut Tx<'_>, tokens: &TokenService, request: &Request) -> Result<Verified, Problem> {

@@ -1,10 +1,12 @@
 //! The API for other programs.
 
+mod batch;
 mod events;
 mod inbox;
 mod keys;
 mod mail;
 mod mail_managed;
+mod oauth;
 mod queues;
 mod revocations;
 mod tokens;

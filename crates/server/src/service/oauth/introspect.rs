@@ -1,0 +1,106 @@
+//! `POST /oauth/introspect`: is this token good (RFC 7662).
+
+use axum::extract::State;
+use gatepost_tokens::{Access, AnyToken, Purpose, Refused};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::client::Client;
+use super::error::{OAuthError, OAuthErrorDocument};
+use super::form::TokenForm;
+use crate::app::App;
+use crate::http::Json;
+use crate::service::api_key::TokensVerify;
+
+/// What can be said of a token; of one that is not good, nothing but that (RFC 7662, 2.2).
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct Introspection {
+    /// Whether it is good now.
+    active: bool,
+    #[serde(flatten)]
+    said: Option<Said>,
+}
+
+/// What a good token says.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Said {
+    /// `Bearer` for an access token, else `N_A` (RFC 8693, 2.2.1): it opens no resource.
+    token_type: &'static str,
+    /// What it is for: `access`, `refresh`, `activate`...
+    purpose: String,
+    /// Whose it is.
+    sub: String,
+    /// Who made it.
+    iss: String,
+    /// For whom.
+    aud: String,
+    /// When it was made, in seconds since 1970.
+    iat: i64,
+    /// From which second on it is dead.
+    exp: i64,
+    /// Its identity.
+    jti: String,
+    /// Its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// The claims that were added when it was made.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    claims: Map<String, Value>,
+}
+
+/// Introspect a token (RFC 7662)
+///
+/// Signature, time, use and revocation are checked; nothing is used up, and a one-time token that is introspected
+/// works afterwards. Whatever is not good is `{"active": false}`, without a reason. Takes the scope `tokens:verify`.
+#[utoipa::path(
+    post, path = "/oauth/introspect", tag = "tokens", operation_id = "introspect_token",
+    request_body(content = TokenForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "Whether it is good, and what it says", body = Introspection),
+        (status = 400, description = "`invalid_request`", body = OAuthErrorDocument),
+        (status = 401, description = "`invalid_client`", body = OAuthErrorDocument),
+        (status = 403, description = "`insufficient_scope`", body = OAuthErrorDocument),
+        (status = 503, description = "`temporarily_unavailable`: whether it is good is not known", body = OAuthErrorDocument),
+    ),
+    security(("api_key" = []), ("api_key_basic" = []))
+)]
+pub async fn introspect(
+    State(app): State<App>,
+    _client: Client<TokensVerify>,
+    form: TokenForm,
+) -> Result<Json<Introspection>, OAuthError> {
+    match app.tokens.validate_any(form.token.expose()).await {
+        Ok(token) => Ok(Json(Introspection {
+            active: true,
+            said: Some(said(&app, token)),
+        })),
+        Err(refused @ Refused::Unavailable(_)) => Err(refused.into()),
+        Err(_) => Ok(Json(Introspection::default())),
+    }
+}
+
+fn said(app: &App, token: AnyToken) -> Said {
+    let AnyToken {
+        purpose,
+        claims,
+        extra,
+    } = token;
+    Said {
+        token_type: if purpose.name == Access::NAME {
+            "Bearer"
+        } else {
+            "N_A"
+        },
+        purpose: purpose.name,
+        sub: claims.subject,
+        iss: app.config.tokens.issuer.clone(),
+        aud: app.config.tokens.audience.clone(),
+        iat: claims.issued_at,
+        exp: claims.expires_at,
+        jti: claims.jti,
+        sid: claims.session.map(|session| session.sid),
+        claims: extra,
+    }
+}
