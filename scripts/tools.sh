@@ -54,6 +54,29 @@ need_pika() {
         "$GATEPOST_TEST_PYTHON" -c 'import pika'
 }
 
+# What verifies our access tokens in other programs: PyJWT and simplejwt beside pika, and npm's jose.
+need_verifiers() {
+    need_pika || return 1
+    export GATEPOST_TEST_NODE_MODULES="${GATEPOST_TEST_NODE_MODULES:-$tools/node/node_modules}"
+    local modules='import jwt, cryptography, django, rest_framework; import importlib.util as u; assert u.find_spec("rest_framework_simplejwt")'
+    "$GATEPOST_TEST_PYTHON" -c "$modules" 2>/dev/null || {
+        "$GATEPOST_TEST_PYTHON" -m pip install --quiet --disable-pip-version-check \
+            'djangorestframework-simplejwt[crypto]==5.5.1' 'django>=4.2,<6' &&
+            "$GATEPOST_TEST_PYTHON" -c "$modules" || return 1
+    }
+    [ -d "$GATEPOST_TEST_NODE_MODULES/jose" ] && command -v node >/dev/null && return
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        local sudo=''
+        [ "$(id -u)" -eq 0 ] || sudo='sudo -n'
+        command -v apt-get >/dev/null || { echo "node with npm is missing and there is no apt-get: install them"; return 1; }
+        export DEBIAN_FRONTEND=noninteractive
+        $sudo apt-get update -qq && $sudo apt-get install -y -qq --no-install-recommends nodejs npm || return 1
+    fi
+    mkdir -p "$tools/node"
+    # Version 5 runs on the node of Debian 12 too.
+    npm install --silent --no-fund --no-audit --prefix "$tools/node" 'jose@5'
+}
+
 # A prebuilt one, as above. It wants options that a stable compiler keeps to itself unless it is told otherwise.
 need_cargo_fuzz() {
     command -v cargo-fuzz >/dev/null && return

@@ -7,6 +7,7 @@ use crate::support::sqlite;
 const OPEN: &[&str] = &[
     "GET /.well-known/jwks.json",
     "GET /healthz",
+    "GET /metrics",
     "GET /openapi.json",
     "GET /readyz",
     "POST /api/auth/login",

@@ -15,6 +15,7 @@ mod credentials;
 mod faults;
 mod flood;
 mod greylist;
+mod interop;
 mod letters;
 mod network;
 mod one_winner;
