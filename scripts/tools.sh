@@ -77,6 +77,15 @@ need_verifiers() {
     npm install --silent --no-fund --no-audit --prefix "$tools/node" 'jose@5'
 }
 
+# The real Django on PostgreSQL, for the accounts beside it, with what its kinds of password hashes need.
+need_django() {
+    need_verifiers || return 1
+    local modules='import argon2, bcrypt, django, psycopg'
+    "$GATEPOST_TEST_PYTHON" -c "$modules" 2>/dev/null && return
+    "$GATEPOST_TEST_PYTHON" -m pip install --quiet --disable-pip-version-check \
+        'psycopg[binary]>=3.1,<4' 'argon2-cffi' 'bcrypt' && "$GATEPOST_TEST_PYTHON" -c "$modules"
+}
+
 # A prebuilt one, as above. It wants options that a stable compiler keeps to itself unless it is told otherwise.
 need_cargo_fuzz() {
     command -v cargo-fuzz >/dev/null && return

@@ -50,6 +50,7 @@ pub use sections::{
     PurposeConfig, Registration, Retention, Shutdown, SmtpLimits, Storage, Tokens, UserSource, Wire,
 };
 pub use show::Shown;
+pub(crate) use values::encode;
 pub use values::{LinkTemplate, PublicUrl};
 pub use webhooks::{SigningSecret, Webhook};
 

@@ -41,6 +41,14 @@ pub enum Error {
     /// Only the program whose table of users this is can do it.
     #[error("users are in another program's table: {0} there, not here")]
     ElsewhereOnly(&'static str),
+    /// Another program's table wants something in a new row that nobody here knows.
+    #[error("the column {column:?} ({kind}) of the other table must hold something that is not known here")]
+    ForeignColumn {
+        /// Its name.
+        column: String,
+        /// Its type.
+        kind: String,
+    },
     /// The store was shut down, or its writer died, before this could run.
     #[error("the store is closed")]
     Closed,
@@ -77,6 +85,7 @@ impl Error {
             | Error::OtherDatabase { .. }
             | Error::Migration(_)
             | Error::ElsewhereOnly(_)
+            | Error::ForeignColumn { .. }
             | Error::Closed
             | Error::Panicked(_) => false,
         }

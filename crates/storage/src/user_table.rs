@@ -101,6 +101,7 @@ pub(crate) struct Statements {
     pub(crate) activate: Arc<str>,
     pub(crate) update_profile: Arc<str>,
     pub(crate) page: Arc<str>,
+    pub(crate) put_back: Arc<str>,
 }
 
 impl DjangoTable {
@@ -197,6 +198,10 @@ impl Statements {
             by_username: format!("{select} WHERE {username} = $1 LIMIT 2").into(),
             list: format!("{select} WHERE {id} > $1 ORDER BY {id} LIMIT $2").into(),
             page: format!("{select} ORDER BY {id} LIMIT $1").into(),
+            put_back: format!(
+                "UPDATE {table} SET {password} = $2, {active} = $3 WHERE {id} = $1 AND {password} = $4"
+            )
+            .into(),
             count: format!("SELECT count(*) FROM {table}").into(),
             note_login: format!(
                 "UPDATE {table} SET {note}{password} = $3 WHERE {id} = $1 AND {active} AND {password} = $4 {note_guard}"

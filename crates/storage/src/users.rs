@@ -4,7 +4,7 @@
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx, UserId, users_django, users_own};
+use crate::{Error, Timestamp, Tx, UserId, imported_users, users_django, users_own};
 
 /// One row of `users`.
 #[derive(Clone, sqlx::FromRow)]
@@ -220,5 +220,14 @@ pub async fn some_passwords(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>, 
     match tx.users() {
         None => users_own::some_passwords(tx, limit).await,
         Some(table) => users_django::some_passwords(tx, table.table(), table.password(), limit).await,
+    }
+}
+
+/// Who is called `id` in a token that another program made before its users moved here: the account that was imported
+/// under that key, or whoever has the id itself. `None` if nobody was, or the account was deleted since.
+pub async fn resolve(tx: &mut Tx<'_>, id: UserId) -> Result<Option<UserId>, Error> {
+    match (tx.users(), id) {
+        (None, UserId::Integer(_)) => imported_users::user_of(tx, &id.to_string()).await,
+        _ => Ok(Some(id)),
     }
 }

@@ -55,7 +55,7 @@ async fn hidden(prompt: &str) -> Result<SecretString, Failure> {
 
 const NO_PASSWORD: &str = "a password is needed";
 
-async fn line(missing: &str) -> Result<SecretString, Failure> {
+pub(super) async fn line(missing: &str) -> Result<SecretString, Failure> {
     let read = tokio::task::spawn_blocking(|| {
         let mut text = String::new();
         io::stdin().lock().read_line(&mut text).map(|_| text)

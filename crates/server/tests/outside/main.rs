@@ -12,6 +12,7 @@ mod cache;
 mod chaos;
 mod crash;
 mod credentials;
+mod django_accounts;
 mod faults;
 mod flood;
 mod greylist;

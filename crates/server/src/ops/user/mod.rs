@@ -2,7 +2,10 @@
 
 mod create;
 mod delete;
+mod django_source;
+mod export;
 mod find;
+mod import;
 mod invite;
 mod list;
 mod sessions;
@@ -22,6 +25,10 @@ pub(super) enum Command {
     Invite(invite::Args),
     /// Accounts, in the order in which they were made
     List(list::Args),
+    /// Take over the users of a Django project, with their passwords
+    Import(import::Args),
+    /// Give the accounts back to a Django project
+    Export(export::Args),
     /// One account
     #[command(after_help = "Example:\n  gatepost user show ann@example.com")]
     Show {
@@ -83,6 +90,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<(), Failu
         Command::Create(args) => create::run(context, args).await,
         Command::Invite(args) => invite::run(context, args).await,
         Command::List(args) => list::run(context, args).await,
+        Command::Import(args) => import::run(context, args).await,
+        Command::Export(args) => export::run(context, args).await,
         Command::Show { user } => show::run(context, &user).await,
         Command::Sessions { user } => sessions::run(context, &user).await,
         Command::Activate { user } => set_active::activate(context, &user).await,

@@ -1,0 +1,117 @@
+"""A Django project's accounts, for the tests beside them.
+
+    django_accounts.py URL SCHEMA
+
+takes lines of JSON, `[COMMAND, ARGUMENT...]`, and answers each with one. The project is Django's own `auth` on the PostgreSQL of URL, with its tables in SCHEMA (and gone with it).
+"""
+import json
+import os
+import sys
+from urllib.parse import unquote, urlsplit
+
+import django
+from django.conf import settings
+
+url, schema = sys.argv[1:]
+parts = urlsplit(url)
+KINDS = "PBKDF2 PBKDF2SHA1 Argon2 BCryptSHA256 BCrypt Scrypt MD5".split()
+SECRET = os.environ.get("DJANGO_SECRET", "django-insecure-test-secret-key-0123456789abcdefghijklmnopqrstuv")
+settings.configure(
+    SECRET_KEY=SECRET,
+    USE_TZ=True,
+    TIME_ZONE="UTC",
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+    PASSWORD_HASHERS=[f"django.contrib.auth.hashers.{kind}PasswordHasher" for kind in KINDS],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": parts.path.lstrip("/"),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": parts.hostname or "",
+            "PORT": parts.port or "",
+            "OPTIONS": {"options": f"-c search_path={schema}"},
+        }
+    },
+)
+django.setup()
+
+from django.contrib.auth import authenticate, get_user_model  # noqa: E402
+from django.contrib.auth.hashers import make_password  # noqa: E402
+from django.contrib.auth.tokens import default_token_generator  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.utils.encoding import force_bytes  # noqa: E402
+from django.utils.http import urlsafe_base64_encode  # noqa: E402
+from django.utils.timezone import now  # noqa: E402
+
+User = get_user_model()
+
+
+def make():
+    """Schema and tables."""
+    with connection.cursor() as cursor:
+        cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    call_command("migrate", verbosity=0)
+
+
+def drop():
+    with connection.cursor() as cursor:
+        cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
+
+
+def add(accounts):
+    """`[{"email", "password", "kind"?, "active"?, "login"?, ...}]`; their ids."""
+    ids = []
+    for account in json.loads(accounts):
+        if "stored" in account:
+            stored = account["stored"]
+        else:
+            stored = make_password(account["password"], hasher=account.get("kind", "default"))
+        user = User(
+            username=account.get("username", account["email"]),
+            email=account["email"],
+            first_name=account.get("first_name", ""),
+            password=stored,
+            is_active=account.get("active", True),
+            last_login=now() if account.get("login") else None,
+        )
+        user.save()
+        ids.append(user.pk)
+    return ids
+
+
+def show(email):
+    user = User.objects.get(email__iexact=email)
+    return {
+        "id": user.pk,
+        "password": user.password,
+        "active": user.is_active,
+        "logged_in": user.last_login is not None,
+        "first_name": user.first_name,
+    }
+
+
+def can(email, password):
+    """Whether Django itself lets this password in."""
+    user = User.objects.get(email__iexact=email)
+    return authenticate(username=user.username, password=password) is not None
+
+
+def set_password(email, password):
+    user = User.objects.get(email__iexact=email)
+    user.set_password(password)
+    user.save()
+
+
+def link(email):
+    """What stands in a link of Django's own letters."""
+    user = User.objects.get(email__iexact=email)
+    return {"uid": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
+
+
+COMMANDS = {f.__name__: f for f in (make, drop, add, show, can, set_password, link)}
+for line in sys.stdin:
+    command, *arguments = json.loads(line)
+    print(json.dumps(COMMANDS[command](*arguments)), flush=True)
