@@ -10,6 +10,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::letters::{self, News};
+use super::links;
 use super::user::User;
 use crate::app::App;
 use crate::events;
@@ -22,6 +23,10 @@ use crate::limits;
 pub struct ByToken {
     /// The token.
     pub token: RawToken,
+    /// Beside the token of a link that Django's `PasswordResetTokenGenerator` made (djoser's, for one): the link's
+    /// other part.
+    #[serde(default)]
+    pub uid: Option<String>,
 }
 
 /// Use up the token of an activation letter: that registration becomes the account, the others for its
@@ -34,7 +39,8 @@ pub async fn activate(
     client: Client,
     Json(body): Json<ByToken>,
 ) -> Result<Json<User>, Problem> {
-    press(&app, client, &body.token).await.map(Json)
+    let token = links::whole(body.uid.as_deref(), body.token);
+    press(&app, client, &token).await.map(Json)
 }
 
 /// Activate, once.
@@ -45,11 +51,7 @@ pub async fn press(app: &App, client: Client, token: &RawToken) -> Result<User, 
         .run_tx("activate", move |tx| {
             let (app, raw) = (parts.clone(), raw.clone());
             Box::pin(async move {
-                let id = app
-                    .tokens
-                    .verify_in::<Activate>(tx, raw.expose())
-                    .await?
-                    .subject::<UserId>()?;
+                let id = links::use_up::<Activate>(&app, tx, &raw).await?;
                 let user = make_active(tx, id).await?;
                 let id = user.id.to_string();
                 letters::news(&app, tx, News::Welcome, &id, &user.locale, tx.now()).await?;
@@ -104,7 +106,7 @@ async fn make_active(tx: &mut Tx<'_>, id: UserId) -> Result<UserRow, Problem> {
 
 /// When what this link confirms was asked for, without using anything up: for the page with the button.
 pub async fn asked_at(app: &App, token: &RawToken) -> Result<Timestamp, Problem> {
-    let id: UserId = app.tokens.peek::<Activate>(token.expose()).await?.subject()?;
+    let id = links::look::<Activate>(app, token).await?;
     app.store
         .read("activation_asked_at", move |tx| {
             Box::pin(async move {
@@ -131,11 +133,7 @@ pub async fn withdraw(app: &App, client: Client, token: &RawToken) -> Result<(),
         .run_tx("withdraw_registration", move |tx| {
             let (app, raw) = (parts.clone(), raw.clone());
             Box::pin(async move {
-                let id = app
-                    .tokens
-                    .verify_in::<Activate>(tx, raw.expose())
-                    .await?
-                    .subject::<UserId>()?;
+                let id = links::use_up::<Activate>(&app, tx, &raw).await?;
                 if taken(tx, id).await?.is_none() {
                     return Err(Problem::from(Refused::Revoked));
                 }

@@ -16,6 +16,7 @@ pub mod import;
 pub mod invite;
 pub(crate) mod jobs;
 pub mod letters;
+pub(crate) mod links;
 pub mod me;
 mod nobody;
 pub mod password;

@@ -9,6 +9,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::letters::{self, News};
+use super::links;
 use super::password::Password;
 use super::profile;
 use crate::app::App;
@@ -23,8 +24,12 @@ use crate::limits;
 pub struct Reset {
     /// The token.
     pub token: RawToken,
-    /// The new password.
+    /// The new password. `new_password`, as djoser calls it, is understood too.
+    #[serde(alias = "new_password")]
     pub password: Password,
+    /// Beside the token of a link that Django's `PasswordResetTokenGenerator` made: the link's other part.
+    #[serde(default)]
+    pub uid: Option<String>,
 }
 
 /// Choose another password. Every session ends, every older token dies, and the owner is told. A password
@@ -38,18 +43,15 @@ pub async fn reset(
     client: Client,
     Json(body): Json<Reset>,
 ) -> Result<StatusCode, Problem> {
-    choose(&app, client, &body.token, &body.password).await?;
+    let token = links::whole(body.uid.as_deref(), body.token);
+    choose(&app, client, &token, &body.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Look at the token, judge the password, and only then use the token up.
 pub async fn choose(app: &App, client: Client, token: &RawToken, password: &Password) -> Result<(), Problem> {
     limits::token(app, client).await?;
-    let id: UserId = app
-        .tokens
-        .peek::<ChangePassword>(token.expose())
-        .await?
-        .subject()?;
+    let id = links::look::<ChangePassword>(app, token).await?;
     let user = app
         .store
         .read("get_user", move |tx| Box::pin(users::get(tx, id)))
@@ -67,7 +69,7 @@ pub async fn choose(app: &App, client: Client, token: &RawToken, password: &Pass
         .run_tx("reset_password", move |tx| {
             let (app, raw, hash) = (parts.clone(), raw.clone(), hash.clone());
             Box::pin(async move {
-                app.tokens.verify_in::<ChangePassword>(tx, raw.expose()).await?;
+                let id = links::use_up::<ChangePassword>(&app, tx, &raw).await?;
                 put(&app, tx, id, &hash).await
             })
         })
@@ -95,11 +97,7 @@ async fn put(app: &App, tx: &mut Tx<'_>, id: UserId, hash: &str) -> Result<(), P
 
 /// Whether the link can still be used, without using it: for the page with the form.
 pub async fn look(app: &App, token: &RawToken) -> Result<(), Problem> {
-    let id: UserId = app
-        .tokens
-        .peek::<ChangePassword>(token.expose())
-        .await?
-        .subject()?;
+    let id = links::look::<ChangePassword>(app, token).await?;
     let user = app
         .store
         .read("get_user", move |tx| Box::pin(users::get(tx, id)))

@@ -24,6 +24,8 @@ pub struct DjangoAccounts {
     pub link_secrets: Vec<SecretString>,
     /// `PASSWORD_RESET_TIMEOUT`.
     pub link_lifetime: Duration,
+    /// How far `TIME_ZONE` is ahead of UTC, in seconds: Django counts the age of its links in local time.
+    pub utc_offset: i64,
 }
 
 pub(crate) fn django(r: &mut Reader) -> Option<DjangoAccounts> {
@@ -45,6 +47,7 @@ pub(crate) fn django(r: &mut Reader) -> Option<DjangoAccounts> {
     let secret = r.text("accounts.django.secret_key", Seen::Length);
     let fallbacks = r.list("accounts.django.secret_key_fallbacks", Seen::Length);
     let link_lifetime = r.duration("accounts.django.link_lifetime");
+    let utc_offset = r.parsed("accounts.django.utc_offset", Seen::Whole, offset);
     let columns = UserColumns {
         table: table?,
         id: id?,
@@ -70,7 +73,25 @@ pub(crate) fn django(r: &mut Reader) -> Option<DjangoAccounts> {
         resend_activation: resend_activation?,
         link_secrets: link_secrets.map(SecretString::from).collect(),
         link_lifetime: link_lifetime?,
+        utc_offset: utc_offset?,
     })
+}
+
+/// `+03:00`, in seconds.
+fn offset(text: &str) -> Result<i64, String> {
+    let wrong = || "must be as +03:00 or -05:00".to_owned();
+    let (sign, rest) = match text.split_at_checked(1) {
+        Some(("+", rest)) => (1, rest),
+        Some(("-", rest)) => (-1, rest),
+        _ => return Err(wrong()),
+    };
+    let (hours, minutes) = rest.split_once(':').ok_or_else(wrong)?;
+    match (hours.parse::<u8>(), minutes.parse::<u8>()) {
+        (Ok(hours @ 0..=14), Ok(minutes @ 0..=59)) => {
+            Ok(sign * (i64::from(hours) * 3_600 + i64::from(minutes) * 60))
+        }
+        _ => Err(wrong()),
+    }
 }
 
 /// Costs as Django 5.2 has them, where they are not a setting of their own.

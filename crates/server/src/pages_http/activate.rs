@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use gatepost_storage::{UserId, users};
+use gatepost_storage::users;
 use gatepost_tokens::Activate as Confirms;
 use serde::Deserialize;
 
 use super::link::{Link, refused};
-use crate::accounts::activate;
+use crate::accounts::{activate, links};
 use crate::app::App;
 use crate::http::pages::view::{Activate, Activated, ActivationWithdrawn, LinkKind};
 use crate::http::pages::{Fault, Lang};
@@ -72,7 +72,9 @@ pub(crate) async fn submit(
 
 /// Whether a link that was used opened the account: it may as well have been withdrawn.
 async fn is_active(app: &App, token: &RawToken) -> Result<bool, Problem> {
-    let id: UserId = app.tokens.tokens().check::<Confirms>(token.expose())?.subject()?;
+    let Some(id) = links::named::<Confirms>(app, token).await else {
+        return Ok(false);
+    };
     let user = app.store.read("is_activated", move |tx| {
         Box::pin(async move { users::get(tx, id).await })
     });

@@ -54,6 +54,13 @@ pub fn router(app: &App) -> Router<App> {
                 get(confirm_email::page).post(confirm_email::submit),
             )
             .route("/invitation", get(invitation::page).post(invitation::submit))
+            // As Django projects write their links: the Python services, djoser, Django's own views.
+            .route("/activate/{token}", get(link::activate))
+            .route("/activate/{uid}/{token}", get(link::activate_of))
+            .route("/reset-password/{token}", get(link::reset))
+            .route("/reset-password/{uid}/{token}", get(link::reset_of))
+            .route("/password/reset/confirm/{uid}/{token}", get(link::reset_of))
+            .route("/reset/{uid}/{token}/", get(link::reset_of))
             .route("/account", get(account::page).post(account::submit));
     }
     browser_only(router, app)
