@@ -175,9 +175,10 @@ impl Statements {
         if changes.is_empty() {
             changes.push(format!("{active} = {active}"));
         }
+        // Whatever orders by a column names its table: `id` alone would be the text in the list, and 10 stand before 9.
         let select = format!(
             "SELECT {id}::text AS id, coalesce({email}::text, '') AS email, {password}::text AS password, {active} AS active,
-                 {} AS last_login, {} AS date_joined, {} AS locale, jsonb_build_object({}) AS profile FROM {table}",
+                 {} AS last_login, {} AS date_joined, {} AS locale, jsonb_build_object({}) AS profile FROM {table} AS t",
             or_null(&login, "timestamptz"),
             or_null(&joined, "timestamptz"),
             or_null(&locale, "text"),
@@ -193,11 +194,11 @@ impl Statements {
         Ok(Self {
             get: format!("{select} WHERE {id} = $1").into(),
             // As Django's own `iexact`, whose index helps here too.
-            by_email: format!("{select} WHERE upper({email}::text) = upper($1) ORDER BY ({email} = $1) DESC, {id} LIMIT 2")
+            by_email: format!("{select} WHERE upper({email}::text) = upper($1) ORDER BY (t.{email} = $1) DESC, t.{id} LIMIT 2")
                 .into(),
             by_username: format!("{select} WHERE {username} = $1 LIMIT 2").into(),
-            list: format!("{select} WHERE {id} > $1 ORDER BY {id} LIMIT $2").into(),
-            page: format!("{select} ORDER BY {id} LIMIT $1").into(),
+            list: format!("{select} WHERE {id} > $1 ORDER BY t.{id} LIMIT $2").into(),
+            page: format!("{select} ORDER BY t.{id} LIMIT $1").into(),
             put_back: format!(
                 "UPDATE {table} SET {password} = $2, {active} = $3 WHERE {id} = $1 AND {password} = $4"
             )

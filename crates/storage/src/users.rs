@@ -150,6 +150,9 @@ pub async fn activate(tx: &mut Tx<'_>, id: UserId) -> Result<bool, Error> {
 /// Opens an account that was made for somebody and never confirmed, with the password that was just chosen. `false` if
 /// it was confirmed, or there is no such user.
 pub async fn accept_invitation(tx: &mut Tx<'_>, id: UserId, password: &str) -> Result<bool, Error> {
+    if tx.users().is_some() {
+        return Err(Error::ElsewhereOnly("people are invited"));
+    }
     let now = tx.now();
     let rows = execute!(
         tx,
@@ -173,6 +176,9 @@ pub async fn change_email(
     email: &str,
     email_canonical: &str,
 ) -> Result<bool, Error> {
+    if tx.users().is_some() {
+        return Err(Error::ElsewhereOnly("an address is changed"));
+    }
     let now = tx.now();
     let rows = execute!(
         tx,

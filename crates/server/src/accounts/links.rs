@@ -193,7 +193,7 @@ impl<'a> DjangoLink<'a> {
 /// Django leaves the padding away.
 fn padded(text: &str) -> String {
     let mut text = text.to_owned();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

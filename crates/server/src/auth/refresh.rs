@@ -1,7 +1,7 @@
 //! New tokens for a session that goes on.
 
 use axum::extract::State;
-use gatepost_storage::{audit, users};
+use gatepost_storage::{Tx, UserId, audit, users};
 use gatepost_tokens::{Grant, Refused, Reuse, Rotation};
 use serde::Deserialize;
 use serde_json::json;
@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::granted::Granted;
 use crate::accounts::letters::{self, News};
 use crate::app::App;
+use crate::config::UserSource;
 use crate::http::token::RawToken;
 use crate::http::{Client, Json, Problem, ProblemDocument};
 use crate::limits;
@@ -44,7 +45,13 @@ pub async fn exchange(app: &App, client: Client, token: &RawToken) -> Result<Gra
         .run_tx("refresh", move |tx| {
             let (app, raw) = (parts.clone(), raw.clone());
             Box::pin(async move {
-                let rotation = app.tokens.refresh_in(tx, raw.expose()).await?;
+                let mut rotation = app.tokens.refresh_in(tx, raw.expose()).await?;
+                if let Rotation::Granted(grant) = &rotation
+                    && app.config.accounts.source == UserSource::Django
+                    && !still_active(&app, tx, grant).await?
+                {
+                    rotation = Rotation::Refused(Refused::Revoked);
+                }
                 if let Rotation::Reuse(Reuse { subject, sid }) = &rotation {
                     let user = match subject.parse() {
                         Ok(id) => users::get(tx, id).await?,
@@ -74,4 +81,18 @@ pub async fn exchange(app: &App, client: Client, token: &RawToken) -> Result<Gra
         }
         Rotation::Refused(refused) => Err(Problem::from(refused).as_bearer()),
     }
+}
+
+/// Whoever is shut out here has lost his sessions with it; whoever is shut out in Django's admin has not. All that such
+/// a user holds dies now.
+async fn still_active(app: &App, tx: &mut Tx<'_>, grant: &Grant) -> Result<bool, Problem> {
+    let user = match grant.subject.parse::<UserId>() {
+        Ok(id) => users::get(tx, id).await?,
+        Err(_) => None,
+    };
+    if user.is_some_and(|user| user.active) {
+        return Ok(true);
+    }
+    app.tokens.revoke_all_in(tx, &grant.subject).await?;
+    Ok(false)
 }

@@ -217,6 +217,13 @@ fn djangos_own_table_is_used_beside_a_live_django() {
         program.send("DELETE", &at, None).expect(409).code(),
         "accounts_elsewhere"
     );
+    // Shut out by Django: nothing of what was opened here goes on.
+    let pair = Pair::of(&login(&client, &of(KINDS[1]), OWLS).expect(200));
+    django.ask(&["shut_out", &of(KINDS[1])]);
+    client
+        .post("/api/auth/refresh", &json!({"refresh": pair.refresh}))
+        .expect(401);
+    client.with_bearer(&pair.access).get("/api/users/me").expect(401);
     let made = json!({"email": "new@example.com", "password": STONES});
     assert_eq!(
         program.post("/api/service/users", &made).expect(409).code(),

@@ -10,8 +10,9 @@ use crate::accounts::jobs::{self, Job, Wanted};
 use crate::accounts::register::Accepted;
 use crate::accounts::{Email, Password};
 use crate::app::App;
+use crate::config::UserSource;
 use crate::http::bearer::Bearer;
-use crate::http::{Client, Json, Problem, ProblemDocument};
+use crate::http::{Client, Code, Json, Problem, ProblemDocument};
 use crate::limits;
 
 /// The address to be.
@@ -28,6 +29,7 @@ pub struct NewEmail {
 #[utoipa::path(post, path = "/api/users/me/email", tag = "users", request_body = NewEmail, security(("access" = [])), responses(
     (status = 202, body = Accepted),
     (status = 401, description = "`invalid_credentials`, `credentials_missing`, `token_*`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 409, description = "`accounts_elsewhere`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`: no address, or the one that the account has", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 429, description = "`rate_limited`", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn email(
@@ -48,6 +50,9 @@ pub async fn ask(
     email: &Email,
     password: &Password,
 ) -> Result<(), Problem> {
+    if app.config.accounts.source == UserSource::Django {
+        return Err(Problem::new(Code::AccountsElsewhere));
+    }
     limits::letter(app, client, email).await?;
     let user = row(app, bearer).await?;
     confirm(app, client, &user, password).await?;
