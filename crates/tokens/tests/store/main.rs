@@ -10,4 +10,5 @@ mod revocation;
 mod secrets;
 mod sessions;
 mod simulation;
+mod spread;
 mod sweep;
