@@ -30,6 +30,7 @@ mod scanners;
 mod second_process;
 mod secrets;
 mod shutdown;
+mod spread;
 mod support;
 mod tour;
 mod wire;
