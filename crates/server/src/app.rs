@@ -7,7 +7,9 @@ use std::time::Duration;
 use gatepost_mail::seal::Sealer;
 use gatepost_mail::{Dkim, Mailer, MailerSettings, Sender, Site, Templates};
 use gatepost_messaging::{Broker, Events, Outbox};
+use gatepost_storage::django_tables::DjangoTablesError;
 use gatepost_storage::{Clock, MigrationState, Set, Store, StoreOptions, Timestamp};
+use gatepost_tokens::simplejwt::SettingsError;
 use gatepost_tokens::{Keys, PurposeSpec, SessionLimits, TokenService, Tokens};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
@@ -17,6 +19,7 @@ use crate::accounts::password::Policy;
 use crate::broker::{self, Carrier};
 use crate::cache::{CacheError, Limits, Redis};
 use crate::config::{self, Config, Migrate, UserSource, Wire};
+use crate::django;
 use crate::events;
 use crate::http::pages::{PageError, Pages};
 use crate::keys;
@@ -109,6 +112,12 @@ pub enum BuildError {
     /// A purpose of the configuration is not possible.
     #[error("tokens.purposes: {0}")]
     Purpose(#[from] gatepost_tokens::PurposeError),
+    /// What is set about simplejwt can't be followed.
+    #[error("simplejwt: {0}")]
+    SimpleJwt(#[from] SettingsError),
+    /// Django's tables are not as they should be.
+    #[error("simplejwt.schema: {0}")]
+    DjangoTables(#[from] DjangoTablesError),
     /// The keys that sign could not be made or read.
     #[error("tokens.algorithm: {0}")]
     SigningKeys(#[from] gatepost_tokens::KeyStoreError),
@@ -147,6 +156,7 @@ impl BuildError {
         match self {
             Self::Storage(error) => error.is_transient(),
             Self::SigningKeys(error) => error.is_transient(),
+            Self::DjangoTables(DjangoTablesError::Storage(error)) => error.is_transient(),
             _ => false,
         }
     }
@@ -234,6 +244,10 @@ impl App {
     /// the database is not up to date the program is built all the same, says so at `/readyz`, and looks again.
     pub(crate) async fn become_ready(&self) -> Result<bool, BuildError> {
         if !self.lifecycle.is_migrated() && is_migrated(&self.config, &self.store).await? {
+            if self.config.uses_simplejwt() {
+                let schema = &self.config.simplejwt.schema;
+                self.store.share_django_tables(schema).await?;
+            }
             self.tokens.claim_secret().await?;
             self.lifecycle.set_migrated();
         }
@@ -320,10 +334,11 @@ fn token_service(config: &Config, secret: &SecretString, store: &Store) -> Resul
         absolute: config.auth.session_max_age,
         ..SessionLimits::default()
     };
-    Ok(TokenService::new(tokens, store)
+    let service = TokenService::new(tokens, store)
         .with_limits(limits)
         .on_session_end(|tx, ended| events::session_ended(tx, ended))
-        .on_key_change(|tx, change| keys::note(tx, keys::SERVICE, change)))
+        .on_key_change(|tx, change| keys::note(tx, keys::SERVICE, change));
+    Ok(django::with_simplejwt(service, config)?)
 }
 
 /// What the letters of this installation look like; not checked.

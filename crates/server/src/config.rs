@@ -31,6 +31,7 @@ mod rules;
 mod secret;
 mod sections;
 mod show;
+mod simplejwt;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,7 @@ pub use sections::{
     PurposeConfig, Registration, Retention, Shutdown, SmtpLimits, Storage, Tokens, UserSource, Wire,
 };
 pub use show::Shown;
+pub use simplejwt::SimpleJwtConfig;
 pub(crate) use values::encode;
 pub use values::{LinkTemplate, PublicUrl};
 pub use webhooks::{SigningSecret, Webhook};
@@ -81,6 +83,8 @@ pub struct Config {
     pub mail: Mail,
     /// Secrets, lifetimes, who a token is from and for.
     pub tokens: Tokens,
+    /// The Django project whose tokens are spoken or taken.
+    pub simplejwt: SimpleJwtConfig,
     /// Who may register, and with what.
     pub accounts: Accounts,
     /// How long a login can last.
@@ -116,6 +120,7 @@ impl Config {
         };
         config.shown = shown;
         rules::check(&config, &mut problems);
+        simplejwt::check(&config, &mut problems);
         if problems.is_empty() {
             Ok(config)
         } else {

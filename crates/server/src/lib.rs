@@ -12,6 +12,7 @@ mod broker;
 pub mod cache;
 pub mod config;
 pub mod console;
+mod django;
 pub mod events;
 pub mod http;
 mod keyed;
@@ -30,6 +31,7 @@ pub mod roles;
 pub mod router;
 pub mod serve;
 pub mod service;
+pub mod simplejwt;
 mod sweep;
 #[cfg(feature = "testing")]
 pub mod testing;

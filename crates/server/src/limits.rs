@@ -59,6 +59,30 @@ pub(crate) async fn login_succeeded(app: &App, client: Client, email: &Email) {
     app.limits.forget(&counts, app.now().as_micros()).await;
 }
 
+/// As [`login`] for a name that may be no address. An address is the same account by either road.
+pub(crate) async fn login_by_name(app: &App, client: Client, name: &str) -> Result<(), Limited> {
+    if let Ok(email) = name.parse::<Email>() {
+        return login(app, client, &email).await;
+    }
+    let pair = [client.limit_key().as_slice(), name.as_bytes()].concat();
+    let counts: [Count<'_>; 3] = [
+        (&LOGIN_CLIENT, &client.limit_key()),
+        (&LOGIN_PAIR, &pair),
+        (&LOGIN_ACCOUNT, name.as_bytes()),
+    ];
+    app.limits.take(&counts, app.now().as_micros()).await
+}
+
+/// As [`login_succeeded`] for a name that may be no address.
+pub(crate) async fn login_by_name_succeeded(app: &App, client: Client, name: &str) {
+    if let Ok(email) = name.parse::<Email>() {
+        return login_succeeded(app, client, &email).await;
+    }
+    let pair = [client.limit_key().as_slice(), name.as_bytes()].concat();
+    let counts: [Count<'_>; 2] = [(&LOGIN_PAIR, &pair), (&LOGIN_ACCOUNT, name.as_bytes())];
+    app.limits.forget(&counts, app.now().as_micros()).await;
+}
+
 /// Who presses a link or refreshes.
 pub(crate) async fn token(app: &App, client: Client) -> Result<(), Limited> {
     let counts: [Count<'_>; 1] = [(&TOKEN_CLIENT, &client.limit_key())];

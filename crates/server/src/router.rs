@@ -24,6 +24,7 @@ use crate::metrics;
 use crate::pages_http;
 use crate::roles::Roles;
 use crate::service;
+use crate::simplejwt;
 
 /// No body but a mail's is larger than this.
 const BODY_LIMIT: usize = 64 * 1_024;
@@ -111,6 +112,9 @@ fn pages(app: &App, roles: Roles, side: Side) -> Router<App> {
         return router;
     }
     if side.is_public() {
+        if app.config.modules.has(Module::Accounts) {
+            router = router.merge(simplejwt::router(app));
+        }
         router = router.merge(pages_http::router(app));
     }
     if side.is_admin() {

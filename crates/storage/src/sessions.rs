@@ -124,6 +124,35 @@ pub async fn rotate(
     Ok(rows == 1)
 }
 
+/// Begins the session, or puts its next token in the place of the last one, whatever that was: for families whose
+/// tokens themselves know who is next. `false` if it was ended.
+pub async fn begin_or_go_on(tx: &mut Tx<'_>, row: &SessionRow) -> Result<bool, Error> {
+    let rows = execute!(
+        tx,
+        "INSERT INTO {sessions} AS s (id, subject, generation, rotation, jti, access_jti, secret, issued_at,
+         expires_at, absolute_at, rotated_at, created_at, user_agent, ip)
+         VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, rotation = s.rotation + 1,
+         jti = excluded.jti, access_jti = excluded.access_jti, issued_at = excluded.issued_at,
+         expires_at = excluded.expires_at, absolute_at = excluded.absolute_at, rotated_at = excluded.rotated_at
+         WHERE s.ended_at IS NULL AND s.subject = excluded.subject",
+        row.id,
+        &row.subject,
+        row.generation,
+        &row.jti,
+        &row.access_jti,
+        &row.secret,
+        row.issued_at,
+        row.expires_at,
+        row.absolute_at,
+        row.rotated_at,
+        row.created_at,
+        row.user_agent.as_deref(),
+        row.ip.as_deref()
+    )?;
+    Ok(rows == 1)
+}
+
 /// Gives the session new tokens of a new generation, so that none of its older ones counts or may ask again.
 pub async fn renew(
     tx: &mut Tx<'_>,

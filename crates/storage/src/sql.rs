@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Which database a store is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,11 +38,30 @@ impl From<&'static str> for Sql {
     }
 }
 
+/// Where the tables of simplejwt's blacklist app are, if they are a Django's.
+#[derive(Debug)]
+pub(crate) struct DjangoNames {
+    pub(crate) schema: String,
+    /// What its users' keys are.
+    pub(crate) key: UserKey,
+    /// Schema, table and column that `user_id` refers to.
+    pub(crate) users: Option<(String, String, String)>,
+}
+
+/// What kind of key a user has there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UserKey {
+    Integer,
+    Uuid,
+    Text,
+}
+
 /// Expands `{table}` for one dialect and schema.
 #[derive(Debug)]
 pub(crate) struct Names {
     dialect: Dialect,
     schema: String,
+    django: OnceLock<DjangoNames>,
     expanded: RwLock<HashMap<(usize, usize), Arc<str>>>,
 }
 
@@ -51,6 +70,7 @@ impl Names {
         Self {
             dialect,
             schema: schema.to_owned(),
+            django: OnceLock::new(),
             expanded: RwLock::default(),
         }
     }
@@ -61,6 +81,24 @@ impl Names {
 
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    pub(crate) fn has_django(&self) -> bool {
+        self.django.get().is_some()
+    }
+
+    pub(crate) fn django(&self) -> Option<&DjangoNames> {
+        self.django.get()
+    }
+
+    /// From here on the blacklist tables are Django's. What was expanded before named others.
+    pub(crate) fn set_django(&self, names: DjangoNames) {
+        if self.django.set(names).is_ok() {
+            self.expanded
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
+        }
     }
 
     /// The expanded text. Cached under the literal's address, which a `'static` never gives up.
@@ -110,6 +148,16 @@ impl Names {
     fn push_name(&self, out: &mut String, name: &str) {
         let schema = self.schema.as_str();
         match (self.dialect, name) {
+            (_, "outstanding_key" | "outstanding_user") => self.push_user(out, name == "outstanding_user"),
+            (Dialect::Postgres, "outstanding_tokens" | "blacklisted_tokens") if self.has_django() => {
+                let schema = self.django().map_or(schema, |names| names.schema.as_str());
+                let table = if name == "outstanding_tokens" {
+                    "token_blacklist_outstandingtoken"
+                } else {
+                    "token_blacklist_blacklistedtoken"
+                };
+                out.extend([quoted(schema).as_str(), ".\"", table, "\""]);
+            }
             (Dialect::Postgres, "schema") => out.extend(["\"", schema, "\""]),
             (Dialect::Postgres, _) if name.starts_with("ix_") => out.push_str(name),
             (Dialect::Postgres, _) => out.extend(["\"", schema, "\".\"", name, "\""]),
@@ -117,6 +165,46 @@ impl Names {
             (Dialect::Sqlite, _) => out.extend([schema, "_", name]),
         }
     }
+}
+
+impl Names {
+    /// The first parameter, a text, as a key of the table that owners of tokens are in; with `existing` the key only
+    /// if there is such a row, since the constraint of Django's tables is looked at only when it is too late.
+    fn push_user(&self, out: &mut String, existing: bool) {
+        let Some(names) = self.django() else {
+            out.push_str("$1");
+            return;
+        };
+        let key = match names.key {
+            UserKey::Integer => "CAST($1::text AS bigint)",
+            UserKey::Uuid => "CAST($1::text AS uuid)",
+            UserKey::Text => "$1::text",
+        };
+        match &names.users {
+            Some((schema, table, column)) if existing => {
+                let [schema, table, column] = [schema, table, column].map(String::as_str).map(quoted);
+                out.extend([
+                    "(SELECT u.",
+                    &column,
+                    " FROM ",
+                    &schema,
+                    ".",
+                    &table,
+                    " AS u WHERE u.",
+                    &column,
+                    " = ",
+                    key,
+                    ")",
+                ]);
+            }
+            _ => out.push_str(key),
+        }
+    }
+}
+
+/// A name of somebody else's making as SQL takes it.
+fn quoted(name: &str) -> String {
+    ["\"", &name.replace('"', "\"\""), "\""].concat()
 }
 
 /// A schema's name goes into SQL as it is, so only plain names are taken.

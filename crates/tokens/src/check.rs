@@ -194,7 +194,7 @@ struct Header {
     _kid: String,
 }
 
-fn claimed_purpose(raw: &str) -> Option<String> {
+pub(crate) fn claimed_purpose(raw: &str) -> Option<String> {
     let (header, _) = raw.split_once('.')?;
     if header.len() > MAX_HEADER_CHARS {
         return None;

@@ -86,6 +86,22 @@ pub struct AnyToken {
     pub extra: Map<String, Value>,
 }
 
+#[cfg(all(feature = "simplejwt", feature = "store"))]
+impl AnyToken {
+    /// The same as a token of the purpose that was asked for.
+    pub(crate) fn into_typed<P: Purpose>(self) -> Result<Token<P>, Refused> {
+        // Claims that nobody asked for are as if they were not there.
+        let extra = serde_json::from_value(Value::Object(self.extra))
+            .or_else(|_| serde_json::from_value(Value::Null))
+            .map_err(|_| Refused::Malformed)?;
+        Ok(Token {
+            claims: self.claims,
+            extra,
+            purpose: PhantomData,
+        })
+    }
+}
+
 impl<P: Purpose> Deref for Token<P> {
     type Target = Claims;
 

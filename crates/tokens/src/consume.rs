@@ -32,6 +32,10 @@ impl TokenService {
     }
 
     async fn verify_uncounted<P: Purpose>(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Token<P>, Refused> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(token) = self.use_theirs(tx, raw, Some(P::NAME), true).await {
+            return token.and_then(AnyToken::into_typed);
+        }
         self.read_keys_for(tx, raw).await?;
         let token = self.tokens.check::<P>(raw)?;
         settle(tx, &self.tokens.keyed::<P>().spec, &token.claims, Use::Consume).await?;
@@ -59,6 +63,10 @@ impl TokenService {
         purpose: &str,
         consume: bool,
     ) -> Result<AnyToken, Refused> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(token) = self.use_theirs(tx, raw, Some(purpose), consume).await {
+            return token;
+        }
         self.read_keys_for(tx, raw).await?;
         let token = self.tokens.check_any(raw)?;
         if token.purpose.name != purpose {
@@ -81,6 +89,10 @@ impl TokenService {
     }
 
     async fn peek_uncounted<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(token) = self.look_at_theirs(raw, Some(P::NAME)).await {
+            return token.and_then(AnyToken::into_typed);
+        }
         let check = || self.tokens.check::<P>(raw);
         if P::NAME == Access::NAME {
             return self.check_standing(raw, check).await;
@@ -101,6 +113,10 @@ impl TokenService {
     }
 
     async fn validate_uncounted(&self, raw: &str) -> Result<AnyToken, Refused> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(token) = self.look_at_theirs(raw, None).await {
+            return token;
+        }
         let check = || self.tokens.check_any(raw);
         let turn = self.tokens.ring_turn();
         let token = self.check_knowing(raw, &check).await?;
@@ -114,10 +130,17 @@ impl TokenService {
     /// The access token, if it counts. While the view of what is revoked is fresh, this asks no database; only the
     /// first access token after a rotation is written down (see [`refresh`](Self::refresh)).
     pub async fn check_access(&self, raw: &str) -> Result<Token<Access>, Refused> {
-        let checked = self
-            .check_standing(raw, || self.tokens.check::<Access>(raw))
-            .await;
+        let checked = self.check_uncounted(raw).await;
         self.counts.note(Access::NAME, Op::Check, checked)
+    }
+
+    async fn check_uncounted(&self, raw: &str) -> Result<Token<Access>, Refused> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(token) = self.look_at_theirs(raw, Some(Access::NAME)).await {
+            return token.and_then(AnyToken::into_typed);
+        }
+        self.check_standing(raw, || self.tokens.check::<Access>(raw))
+            .await
     }
 
     /// The check of an access token, against news that are a second old at most: of the token, and of its key.

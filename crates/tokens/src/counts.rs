@@ -89,7 +89,7 @@ impl Counts {
     ) -> Result<T, ServiceError> {
         let which = match &outcome {
             Ok(_) => 0,
-            Err(ServiceError::Storage(_)) => 7,
+            Err(ServiceError::Storage(_) | ServiceError::Unavailable(_)) => 7,
             Err(ServiceError::Create(_)) => 8,
         };
         self.add(purpose, op, which);

@@ -61,6 +61,8 @@ impl TokenService {
         let Some(subject) = sessions::end(tx, sid, subject, reason.as_str()).await? else {
             return Ok(false);
         };
+        #[cfg(feature = "simplejwt")]
+        self.blacklist_current(tx, sid).await?;
         self.tell_ended(tx, subject, vec![sid], reason).await?;
         Ok(true)
     }

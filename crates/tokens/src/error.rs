@@ -103,6 +103,9 @@ pub enum ServiceError {
     /// The token could not be made.
     #[error(transparent)]
     Create(#[from] CreateError),
+    /// What is revoked could not be read.
+    #[error("what is revoked could not be read")]
+    Unavailable(#[source] Unavailable),
 }
 
 #[cfg(feature = "store")]
@@ -112,6 +115,7 @@ impl ServiceError {
         match self {
             Self::Storage(error) => error.is_transient(),
             Self::Create(error) => error.is_transient(),
+            Self::Unavailable(_) => true,
         }
     }
 }

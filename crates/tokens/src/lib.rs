@@ -65,6 +65,8 @@ mod config;
 mod consume;
 #[cfg(feature = "store")]
 mod counts;
+#[cfg(all(feature = "simplejwt", feature = "store"))]
+pub mod dialect;
 #[cfg(feature = "store")]
 mod ended;
 mod error;

@@ -75,6 +75,14 @@ impl TokenService {
     }
 
     async fn refresh_uncounted(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Rotation, ServiceError> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(rotation) = self.refresh_theirs(tx, raw).await? {
+            return Ok(rotation);
+        }
+        self.refresh_ours(tx, raw).await
+    }
+
+    pub(crate) async fn refresh_ours(&self, tx: &mut Tx<'_>, raw: &str) -> Result<Rotation, ServiceError> {
         let refused = |reason| Ok(Rotation::Refused(reason));
         self.revocations.read_keys_in(tx).await?;
         let token = match self.tokens.check::<Refresh>(raw) {

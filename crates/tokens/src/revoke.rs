@@ -31,6 +31,8 @@ impl TokenService {
     pub async fn revoke_all_in(&self, tx: &mut Tx<'_>, subject: &str) -> Result<u64, ServiceError> {
         let generation = generations::bump(tx, subject, generations::EVERY_CLASS).await?;
         self.tell_subject(tx, subject, generation).await?;
+        #[cfg(feature = "simplejwt")]
+        self.cut_theirs(tx, subject, crate::dialect::EVERY_KIND).await?;
         self.end_rows(tx, subject, None, EndReason::Revoked).await
     }
 
@@ -81,6 +83,10 @@ impl TokenService {
     }
 
     async fn kill(&self, tx: &mut Tx<'_>, raw: &str, reason: EndReason) -> Result<bool, ServiceError> {
+        #[cfg(feature = "simplejwt")]
+        if let Some(won) = self.kill_theirs(tx, raw, reason).await? {
+            return Ok(won);
+        }
         self.read_keys_for(tx, raw).await?;
         let Ok(token) = self.tokens.check_any(raw) else {
             self.counts.killed("", false);
@@ -133,6 +139,8 @@ impl TokenService {
             self.void_sessions(tx, subject).await?;
         } else {
             generations::bump(tx, subject, class_of(P::NAME)).await?;
+            #[cfg(feature = "simplejwt")]
+            self.cut_theirs(tx, subject, P::NAME).await?;
         }
         Ok(())
     }
@@ -167,6 +175,8 @@ impl TokenService {
     pub(crate) async fn void_sessions(&self, tx: &mut Tx<'_>, subject: &str) -> Result<i64, ServiceError> {
         let generation = generations::bump(tx, subject, "session").await?;
         self.tell_subject(tx, subject, generation).await?;
+        #[cfg(feature = "simplejwt")]
+        self.cut_theirs(tx, subject, "session").await?;
         Ok(generation)
     }
 
@@ -189,8 +199,16 @@ impl TokenService {
         .await?)
     }
 
-    fn news_until(&self, tx: &Tx<'_>) -> Timestamp {
+    fn longest_access(&self) -> Duration {
+        #[cfg(feature = "simplejwt")]
+        if let Some(theirs) = self.their_access_lifetime() {
+            return theirs.max(self.access_lifetime());
+        }
+        self.access_lifetime()
+    }
+
+    pub(crate) fn news_until(&self, tx: &Tx<'_>) -> Timestamp {
         // A minute more, for a token that is being made at this moment by another instance's reckoning.
-        tx.now() + self.access_lifetime().max(LEAST_NEWS) + Duration::from_mins(1)
+        tx.now() + self.longest_access().max(LEAST_NEWS) + Duration::from_mins(1)
     }
 }

@@ -64,6 +64,8 @@ pub struct TokenService {
     pub(crate) ended: EndHook,
     pub(crate) changed: KeyHook,
     pub(crate) counts: Arc<Counts>,
+    #[cfg(feature = "simplejwt")]
+    pub(crate) dialect: Option<Arc<crate::dialect::Dialect>>,
 }
 
 impl TokenService {
@@ -81,6 +83,8 @@ impl TokenService {
             sights: Arc::default(),
             ended: EndHook::default(),
             changed: KeyHook::default(),
+            #[cfg(feature = "simplejwt")]
+            dialect: None,
         }
     }
 
@@ -148,6 +152,10 @@ impl TokenService {
             .tokens
             .keyed_named(name)
             .ok_or_else(|| CreateError::UnknownPurpose(name.to_owned()))?;
+        #[cfg(feature = "simplejwt")]
+        if let Some(minted) = self.create_theirs(tx, name, &new).await? {
+            return Ok(minted);
+        }
         let new = self.prepare(tx, &keyed.spec, new).await;
         let minted = new.and_then(|new| Ok(self.tokens.mint_named(name, &new)?));
         self.counts.note_service(name, Op::Create, minted)

@@ -37,6 +37,8 @@ pub struct Grant {
     pub sid: Uuid,
     /// Whose it is.
     pub subject: String,
+    /// The second from which on they count.
+    pub(crate) good_from: i64,
 }
 
 impl fmt::Debug for Grant {
@@ -115,6 +117,10 @@ impl TokenService {
         new: NewSession,
     ) -> Result<Grant, ServiceError> {
         let subject = subject.into();
+        #[cfg(feature = "simplejwt")]
+        if let Some(grant) = self.start_theirs(tx, &subject, &new).await? {
+            return Ok(grant);
+        }
         let now = tx.now();
         let absolute_at = now + self.limits.absolute;
         self.revocations.read_keys_in(tx).await?;
@@ -177,6 +183,10 @@ impl TokenService {
         let generation = self.void_sessions(tx, subject).await?;
         self.end_rows(tx, subject, Some(sid), EndReason::PasswordChanged)
             .await?;
+        #[cfg(feature = "simplejwt")]
+        if let Some(grant) = self.go_on_in_theirs(tx, subject, sid).await? {
+            return Ok(Some(grant));
+        }
         let Some(old) = sessions::get(tx, sid).await? else {
             return Ok(None);
         };
@@ -237,6 +247,7 @@ impl TokenService {
             access: access.raw,
             sid: row.id,
             subject: row.subject.clone(),
+            good_from: 0,
         })
     }
 }

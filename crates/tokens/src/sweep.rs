@@ -28,6 +28,13 @@ impl TokenService {
     /// Forgets what has expired, `batch` rows a transaction so that nobody waits long for a lock.
     pub async fn sweep(&self, batch: i64) -> Result<Swept, ServiceError> {
         let batch = batch.max(1);
+        #[cfg(feature = "simplejwt")]
+        if self.simplejwt().is_some() {
+            self.drain("sweep_outstanding", batch, move |tx| {
+                Box::pin(gatepost_storage::outstanding_tokens::sweep(tx, batch))
+            })
+            .await?;
+        }
         Ok(Swept {
             blacklist: self
                 .drain("sweep_blacklist", batch, move |tx| {

@@ -113,6 +113,7 @@ pub async fn log_in(
         })
         .await?;
     limits::login_succeeded(app, client, email).await;
+    app.tokens.ripe(&grant).await;
     tracing::info!(user = %id, session = %grant.sid, "logged in");
     Ok(grant)
 }

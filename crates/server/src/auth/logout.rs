@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use gatepost_tokens::{Refresh, Refused};
+use gatepost_tokens::Refused;
 
 use super::refresh::ByRefresh;
 use crate::app::App;
@@ -21,7 +21,7 @@ pub async fn logout(State(app): State<App>, Json(body): Json<ByRefresh>) -> Resu
 
 /// End the session of this refresh token, if it still lives.
 pub async fn log_out(app: &App, refresh: &RawToken) -> Result<(), Problem> {
-    match app.tokens.tokens().check::<Refresh>(refresh.expose()) {
+    match app.tokens.look_at_refresh(refresh.expose()) {
         Ok(_) => {}
         Err(refused @ (Refused::Malformed | Refused::WrongPurpose)) => return Err(refused.into()),
         Err(_) => return Ok(()),

@@ -74,7 +74,10 @@ pub async fn exchange(app: &App, client: Client, token: &RawToken) -> Result<Gra
         })
         .await?;
     match rotation {
-        Rotation::Granted(grant) => Ok(grant),
+        Rotation::Granted(grant) => {
+            app.tokens.ripe(&grant).await;
+            Ok(grant)
+        }
         Rotation::Reuse(Reuse { subject, sid }) => {
             tracing::warn!(user = subject, session = %sid, "a replaced refresh token came again; the session was ended");
             Err(Problem::from(Refused::Revoked).as_bearer())

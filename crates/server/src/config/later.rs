@@ -1,13 +1,7 @@
 //! What is understood, but part of a later release. It is refused by name, never replaced by something else.
 
+use super::Config;
 use super::error::Problem;
-use super::{Config, Dialect};
-
-/// Keys of later releases: told apart from slips of the finger.
-pub(crate) fn unknown_key(key: &str) -> Option<String> {
-    let later = key.starts_with("simplejwt.");
-    later.then(|| "is part of a later release; take it out".to_owned())
-}
 
 /// What was chosen of it.
 pub(crate) fn selected(config: &Config) -> Vec<Problem> {
@@ -26,12 +20,6 @@ pub(crate) fn selected(config: &Config) -> Vec<Problem> {
             text,
         });
     };
-    if config.tokens.dialect == Dialect::Simplejwt {
-        later("tokens.dialect", "\"simplejwt\"", "\"gatepost\"");
-    }
-    if config.tokens.accept.contains(&Dialect::Simplejwt) {
-        later("tokens.accept", "\"simplejwt\"", "an empty list");
-    }
     if config.auth.refresh_cookie {
         later("auth.refresh_cookie", "the cookie", "false");
     }

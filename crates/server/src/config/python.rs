@@ -87,6 +87,9 @@ pub(crate) fn read(variables: &BTreeMap<String, String>, problems: &mut Vec<Prob
         .find(|name| get(name).is_some())
     {
         set("tokens.secret", name, get(name).unwrap_or_default().to_owned());
+        // What their tokens are signed with as well (`SIMPLE_JWT["SIGNING_KEY"]`).
+        let key = get(name).unwrap_or_default().to_owned();
+        set("simplejwt.signing_key", name, key);
     }
     settings
 }

@@ -15,6 +15,7 @@ use super::sections::{
     Accounts, Auth, DkimKey, Http, Links, Locale, Log, LogFormat, Mail, Migrate, Module, Modules,
     Registration, Retention, Shutdown, SmtpLimits, Storage, UserSource, Wire,
 };
+use super::simplejwt::simplejwt;
 use super::topology::topology;
 use super::webhooks::webhooks;
 use super::{Broker, Cache, Config, LinkTemplate, MailTransport, PublicUrl, StorageBackend};
@@ -36,6 +37,7 @@ pub(crate) fn read(r: &mut Reader) -> Option<Config> {
         .filter(|h| h.public_url_is_set)
         .map(|h| h.public_url.as_str());
     let tokens = tokens(r, public);
+    let simplejwt = simplejwt(r);
     let accounts = accounts(r);
     let auth = auth(r);
     let limits_enabled = r.switch("limits.enabled");
@@ -57,6 +59,7 @@ pub(crate) fn read(r: &mut Reader) -> Option<Config> {
         cache: cache?,
         mail: mail?,
         tokens: tokens?,
+        simplejwt: simplejwt?,
         accounts: accounts?,
         auth: auth?,
         limits_enabled: limits_enabled?,

@@ -106,6 +106,12 @@ impl Reader {
         names
     }
 
+    /// Whether it was written as a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        let setting = self.settings.get(key);
+        setting.is_some_and(|setting| matches!(setting.raw, Raw::Toml(toml::Value::Array(_))))
+    }
+
     pub(crate) fn has(&self, key: &str) -> bool {
         self.settings.contains_key(key)
     }

@@ -2,7 +2,7 @@
 
 /// What to say about a key that nobody knows.
 pub(crate) fn unknown(key: &str, known: &[String]) -> String {
-    if let Some(text) = super::later::unknown_key(key).or_else(|| super::own::unknown_field(key)) {
+    if let Some(text) = super::own::unknown_field(key) {
         return text;
     }
     let nearest = known

@@ -36,7 +36,9 @@ impl FromRequestParts<App> for Bearer {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let raw = credential(parts).ok_or_else(|| Problem::new(Code::CredentialsMissing))?;
+        let raw = credential(parts)
+            .or_else(|| djangos(parts, app))
+            .ok_or_else(|| Problem::new(Code::CredentialsMissing))?;
         let refuse = |refused: Refused| Problem::from(refused).as_bearer();
         let token: Token<Access> = app.tokens.check_access(raw).await.map_err(refuse)?;
         let session = token
@@ -49,6 +51,19 @@ impl FromRequestParts<App> for Bearer {
             _ => Err(refuse(Refused::WrongPurpose)),
         }
     }
+}
+
+/// As `AUTH_HEADER_NAME` and `AUTH_HEADER_TYPES` of a Django beside us have it, whose words count as they are written.
+fn djangos<'a>(parts: &'a Parts, app: &App) -> Option<&'a str> {
+    if !app.config.uses_simplejwt() {
+        return None;
+    }
+    let settings = &app.config.simplejwt.settings;
+    let name = settings.auth_header_name.strip_prefix("HTTP_")?.replace('_', "-");
+    let mut words = parts.headers.get(name)?.to_str().ok()?.split_whitespace();
+    let (kind, raw) = (words.next()?, words.next()?);
+    let good = words.next().is_none() && settings.auth_header_types.iter().any(|known| known == kind);
+    good.then_some(raw)
 }
 
 fn credential(parts: &Parts) -> Option<&str> {

@@ -167,6 +167,11 @@ impl Problem {
         }
     }
 
+    /// When it makes sense to ask again.
+    pub fn wait(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -126,6 +126,7 @@ impl From<ServiceError> for Failure {
         match error {
             ServiceError::Storage(error) => error.into(),
             ServiceError::Create(error) => Self::usage(error.to_string()),
+            error @ ServiceError::Unavailable(_) => Self::unknown(error.to_string()),
         }
     }
 }

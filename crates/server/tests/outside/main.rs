@@ -18,6 +18,7 @@ mod flood;
 mod greylist;
 mod interop;
 mod letters;
+mod live_django;
 mod network;
 mod one_winner;
 mod outage;

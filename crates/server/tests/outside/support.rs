@@ -42,8 +42,9 @@ pub(crate) fn amqp_url() -> String {
         .expect("GATEPOST_TEST_AMQP_URL names the RabbitMQ to test on; ./scripts/test starts one")
 }
 
+/// The PostgreSQL that tests share.
 #[track_caller]
-fn postgres_url() -> String {
+pub(crate) fn postgres_url() -> String {
     std::env::var("GATEPOST_TEST_POSTGRES_URL")
         .expect("GATEPOST_TEST_POSTGRES_URL names the PostgreSQL to test on; ./scripts/test starts one")
 }

@@ -89,12 +89,7 @@ impl SimpleJwt {
 
     /// The rest of the check, after the blacklist was asked: `exp` and an identity are there, the type is this one.
     pub fn verify(&self, payload: &Payload, kind: &str) -> Result<(), TokenError> {
-        self.check_exp(payload, "exp")?;
-        if let Some(claim) = &self.settings.jti_claim
-            && payload.get(claim).is_none()
-        {
-            return Err(TokenError::NoId);
-        }
+        self.verify_untyped(payload)?;
         let Some(claim) = &self.settings.token_type_claim else {
             return Ok(());
         };
@@ -103,6 +98,17 @@ impl SimpleJwt {
             Some(Value::String(own)) if own == kind => Ok(()),
             Some(_) => Err(TokenError::WrongType),
         }
+    }
+
+    /// The same, whatever the type: what `UntypedToken` and the verify route look at.
+    pub fn verify_untyped(&self, payload: &Payload) -> Result<(), TokenError> {
+        self.check_exp(payload, "exp")?;
+        if let Some(claim) = &self.settings.jti_claim
+            && payload.get(claim).is_none()
+        {
+            return Err(TokenError::NoId);
+        }
+        Ok(())
     }
 
     /// Both halves at once, for a kind that has no blacklist: access tokens.
@@ -121,6 +127,19 @@ impl SimpleJwt {
     /// When it expires, in seconds since 1970: what the tables keep.
     pub fn expires_at(&self, payload: &Payload) -> Option<i64> {
         seconds(payload.get("exp")?)
+    }
+
+    /// What kind of token it says it is; the kind that needs no saying where types are not told apart.
+    pub fn kind_of<'a>(&'a self, payload: &'a Payload) -> Option<&'a str> {
+        match &self.settings.token_type_claim {
+            Some(claim) => payload.text(claim),
+            None => Some("access"),
+        }
+    }
+
+    /// When it was made, in seconds since 1970; none before simplejwt 5.0.
+    pub fn issued_at(&self, payload: &Payload) -> Option<i64> {
+        seconds(payload.get("iat")?)
     }
 
     /// Whom it is for: a string as newer versions write it, or a number as older ones did.

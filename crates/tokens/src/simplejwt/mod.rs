@@ -27,6 +27,7 @@ mod payload;
 mod settings;
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq as _;
@@ -41,7 +42,7 @@ use crate::signing_key::SigningKey;
 /// Makes and checks tokens as simplejwt does under these settings. Without I/O.
 #[derive(Clone)]
 pub struct SimpleJwt {
-    settings: Settings,
+    settings: Arc<Settings>,
     key: SigningKey,
     clock: Clock,
 }
@@ -54,7 +55,7 @@ impl SimpleJwt {
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let key = settings.key()?;
         Ok(Self {
-            settings,
+            settings: Arc::new(settings),
             key,
             clock: Clock::system(),
         })
@@ -65,6 +66,12 @@ impl SimpleJwt {
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// The same at this second, for what is made together.
+    #[cfg(feature = "store")]
+    pub(crate) fn at(&self, now: i64) -> Self {
+        self.clone().with_clock(Clock::new(move || now))
     }
 
     /// The settings.

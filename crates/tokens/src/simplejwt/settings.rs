@@ -4,6 +4,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::algorithm::Algorithm;
@@ -29,8 +31,8 @@ pub struct Settings {
     pub update_last_login: bool,
     /// `ALGORITHM`: HS256.
     pub algorithm: Algorithm,
-    /// `SIGNING_KEY`: the project's `SECRET_KEY`, 32 bytes or more. With another algorithm than HS*: a private key as
-    /// JSON (RFC 7517).
+    /// `SIGNING_KEY`: the project's `SECRET_KEY`, 32 bytes or more. With another algorithm than HS*: a private key as PEM,
+    /// or as JSON (RFC 7517).
     pub signing_key: SecretString,
     /// `VERIFYING_KEY`: empty. HS* verifies with the signing key whatever stands here, as there; the others with the
     /// public half of the signing key, and another one is refused.
@@ -188,13 +190,17 @@ impl Settings {
         if !self.algorithm.is_public() {
             return Ok(SigningKey::hmac_of_any_length(self.algorithm, secret.as_bytes())?);
         }
-        if !self.verifying_key.is_empty() {
+        let key = if secret.trim_start().starts_with('{') {
+            SigningKey::from_jwk(secret)?
+        } else {
+            pem(self.algorithm, secret)?
+        };
+        if !self.verifying_key.is_empty() && !is_half_of(&self.verifying_key, &key) {
             return Err(SettingsError::Unsupported(
                 "VERIFYING_KEY",
-                "the public half of SIGNING_KEY verifies",
+                "it is not the public half of SIGNING_KEY, which is what verifies here",
             ));
         }
-        let key = SigningKey::from_jwk(secret)?;
         if key.algorithm() != self.algorithm {
             return Err(SettingsError::Unsupported(
                 "ALGORITHM",
@@ -203,6 +209,41 @@ impl Settings {
         }
         Ok(key)
     }
+}
+
+#[cfg(feature = "asymmetric")]
+fn pem(algorithm: Algorithm, text: &str) -> Result<SigningKey, KeyError> {
+    SigningKey::from_pem(algorithm, text)
+}
+
+#[cfg(not(feature = "asymmetric"))]
+fn pem(algorithm: Algorithm, _text: &str) -> Result<SigningKey, KeyError> {
+    Err(KeyError::Unsupported(algorithm))
+}
+
+/// Whether the PEM is of the key's public half: its numbers stand in there as they are.
+fn is_half_of(public: &str, key: &SigningKey) -> bool {
+    let lines = public
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("-----"));
+    let text: String = lines
+        .flat_map(str::chars)
+        .filter(|c| !c.is_whitespace())
+        .collect();
+    let (Ok(der), Some(jwk)) = (STANDARD.decode(text), key.public_jwk()) else {
+        return false;
+    };
+    let number = |name: &str| {
+        jwk.get(name)?
+            .as_str()
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+    };
+    let numbers: Vec<Vec<u8>> = ["n", "x", "y"].into_iter().filter_map(number).collect();
+    let stands = |number: &Vec<u8>| {
+        der.windows(number.len())
+            .any(|window| window == number.as_slice())
+    };
+    !numbers.is_empty() && numbers.iter().all(stands)
 }
 
 /// Why nothing can be made or checked under these settings.
@@ -214,6 +255,21 @@ pub enum SettingsError {
     /// A setting that can't be followed.
     #[error("{0} can't be followed: {1}")]
     Unsupported(&'static str, &'static str),
+}
+
+impl SettingsError {
+    /// The key of Gatepost's configuration that is at fault.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Unsupported("JWK_URL", _) => "simplejwt.jwk_url",
+            Self::Unsupported("LEEWAY", _) => "simplejwt.leeway",
+            Self::Unsupported("AUDIENCE", _) => "simplejwt.audience",
+            Self::Unsupported("VERIFYING_KEY", _) => "simplejwt.verifying_key",
+            Self::Unsupported("ALGORITHM", _) => "simplejwt.algorithm",
+            Self::Unsupported("token_type", _) => "tokens.purposes",
+            Self::Unsupported(..) | Self::Key(_) => "simplejwt.signing_key",
+        }
+    }
 }
 
 impl fmt::Debug for Settings {

@@ -72,29 +72,31 @@ pub async fn change(
     let hash = app.hasher.hash(new).await?;
 
     let (parts, old, locale) = (app.clone(), user.password.clone(), user.locale.clone());
-    app.store
-        .run_tx("change_password", move |tx| {
-            let (app, old, hash, locale) = (parts.clone(), old.clone(), hash.clone(), locale.clone());
-            Box::pin(async move {
-                if !users::change_password(tx, id, &old, &hash).await? {
-                    return Err(
-                        Problem::new(Code::InvalidCredentials).detail("The password was changed meanwhile.")
-                    );
-                }
-                let subject = id.to_string();
-                let grant = app
-                    .tokens
-                    .renew_session_in(tx, &subject, session)
-                    .await?
-                    .ok_or_else(gone)?;
-                app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
-                app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
-                letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
-                let actor = format!("user:{subject}");
-                audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;
-                events::user::password_changed(tx, id, How::Changed).await?;
-                Ok(grant)
+    let grant =
+        app.store
+            .run_tx("change_password", move |tx| {
+                let (app, old, hash, locale) = (parts.clone(), old.clone(), hash.clone(), locale.clone());
+                Box::pin(async move {
+                    if !users::change_password(tx, id, &old, &hash).await? {
+                        return Err(Problem::new(Code::InvalidCredentials)
+                            .detail("The password was changed meanwhile."));
+                    }
+                    let subject = id.to_string();
+                    let grant = app
+                        .tokens
+                        .renew_session_in(tx, &subject, session)
+                        .await?
+                        .ok_or_else(gone)?;
+                    app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
+                    app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
+                    letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
+                    let actor = format!("user:{subject}");
+                    audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;
+                    events::user::password_changed(tx, id, How::Changed).await?;
+                    Ok::<_, Problem>(grant)
+                })
             })
-        })
-        .await
+            .await?;
+    app.tokens.ripe(&grant).await;
+    Ok(grant)
 }

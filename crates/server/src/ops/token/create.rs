@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
             "there is no active account of that id here, which access and refresh tokens need",
         ));
     };
-    let expires_at = Timestamp::from_secs(app.tokens.tokens().check_any(&token)?.claims.expires_at);
+    let expires_at = Timestamp::from_secs(app.tokens.validate_any(&token).await?.claims.expires_at);
     let value = serde_json::json!({ "token": token, "expires_at": expires_at });
     // Only the token on standard output, so that it can be taken over by a script.
     context.aside(&format!("expires {}", words::time(expires_at, app.now())));

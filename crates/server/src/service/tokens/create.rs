@@ -196,6 +196,7 @@ async fn open_session(app: &App, key: &ApiKey, request: Request) -> Result<Creat
             })
         })
         .await?;
+    app.tokens.ripe(&grant).await;
     let token = if purpose == "refresh" {
         grant.refresh
     } else {
@@ -203,8 +204,8 @@ async fn open_session(app: &App, key: &ApiKey, request: Request) -> Result<Creat
     };
     let expires_at = app
         .tokens
-        .tokens()
-        .check_any(&token)
+        .validate_any(&token)
+        .await
         .map_err(|refused: Refused| Problem::internal(refused))?
         .expires_at;
     Ok(Created {

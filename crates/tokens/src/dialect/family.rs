@@ -1,0 +1,62 @@
+//! Which family a `jti` belongs to, told by its first 64 bits: 60 that were drawn and 4 that say "version 4".
+
+use uuid::Uuid;
+
+use crate::error::CreateError;
+
+/// The lower half of every family's id, so that it is a UUID and no session of ours has it.
+const LOWER: u64 = 0x8000_0000_0000_0000;
+
+/// The family of a token with this `jti`, if that is one of `uuid4().hex`.
+pub(crate) fn of(jti: &str) -> Option<Uuid> {
+    let hex = jti.len() == 32 && jti.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let upper = u64::from_str_radix(jti.get(..16).filter(|_| hex)?, 16).ok()?;
+    Some(Uuid::from_u64_pair(upper, LOWER))
+}
+
+/// Whether the id is a family's.
+pub(crate) fn is_one(id: Uuid) -> bool {
+    id.as_u64_pair().1 == LOWER
+}
+
+/// A new one.
+pub(crate) fn new() -> Result<Uuid, CreateError> {
+    let drawn = u64::from_be_bytes(random()?);
+    Ok(Uuid::from_u64_pair(drawn & !0xf000 | 0x4000, LOWER))
+}
+
+/// A `jti` of the family, as `uuid4().hex` would write one.
+pub(crate) fn member(family: Uuid) -> Result<String, CreateError> {
+    let drawn = u64::from_be_bytes(random()?);
+    let lower = drawn & 0x3fff_ffff_ffff_ffff | LOWER;
+    Ok(Uuid::from_u64_pair(family.as_u64_pair().0, lower)
+        .simple()
+        .to_string())
+}
+
+fn random() -> Result<[u8; 8], CreateError> {
+    let mut bytes = [0; 8];
+    crate::random::fill(&mut bytes).map_err(CreateError::Random)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_look_like_any_uuid4_and_know_their_family() {
+        let family = new().unwrap();
+        let (one, two) = (member(family).unwrap(), member(family).unwrap());
+        assert_ne!(one, two);
+        for jti in [&one, &two] {
+            assert_eq!(of(jti), Some(family));
+            let uuid: Uuid = jti.parse().unwrap();
+            assert_eq!(
+                (uuid.get_version_num(), uuid.get_variant()),
+                (4, uuid::Variant::RFC4122)
+            );
+        }
+        assert!(is_one(family) && of("x").is_none() && of("é".repeat(16).as_str()).is_none());
+    }
+}

@@ -1,0 +1,329 @@
+//! What simplejwt's own routes do, with its reasons for refusing.
+
+use gatepost_storage::{Tx, blacklisted_tokens, outstanding_tokens};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::cut::outstanding;
+use super::give::{access_of, set_jti};
+use super::take::check_listed;
+use super::{Dialect, family};
+use crate::error::{CreateError, Refused, ServiceError};
+use crate::refresh::Rotation;
+use crate::service::TokenService;
+use crate::sessions::{EndReason, Grant, NewSession};
+use crate::simplejwt::{Payload, TokenError, UserId};
+
+/// Why a route refuses or fails.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteError {
+    /// The token does not count.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Its user is gone or switched off.
+    #[error("No active account found for the given token.")]
+    NoAccount,
+    /// Nobody could find out.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl From<gatepost_storage::Error> for RouteError {
+    fn from(error: gatepost_storage::Error) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+impl From<CreateError> for RouteError {
+    fn from(error: CreateError) -> Self {
+        Self::Service(error.into())
+    }
+}
+
+/// What a login gives. `Debug` does not show it.
+#[derive(Clone)]
+pub enum Obtained {
+    /// A refresh token and its access token.
+    Pair(Grant),
+    /// A sliding token, and the second from which on it counts.
+    Sliding(String, i64),
+}
+
+/// What a refresh gives. `Debug` does not show it.
+#[derive(Clone)]
+pub struct Renewed {
+    /// The new access token.
+    pub access: String,
+    /// The successor of the refresh token, if refresh tokens are rotated.
+    pub refresh: Option<String>,
+    sid: Uuid,
+    subject: String,
+    expires_in: i64,
+    good_from: i64,
+}
+
+impl std::fmt::Debug for Obtained {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Obtained")
+    }
+}
+
+impl std::fmt::Debug for Renewed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Renewed")
+            .field("sid", &self.sid)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Renewed {
+    /// As our own routes give it: with the refresh token to go on with, which may be the old one.
+    pub(crate) fn into_grant(self, raw: &str) -> Grant {
+        Grant {
+            access: self.access,
+            refresh: self.refresh.unwrap_or_else(|| raw.to_owned()),
+            expires_in: self.expires_in,
+            sid: self.sid,
+            subject: self.subject,
+            good_from: self.good_from,
+        }
+    }
+
+    fn of_grant(grant: Grant) -> Self {
+        Self {
+            access: grant.access,
+            refresh: Some(grant.refresh),
+            sid: grant.sid,
+            subject: grant.subject,
+            expires_in: grant.expires_in,
+            good_from: grant.good_from,
+        }
+    }
+}
+
+impl TokenService {
+    /// What the obtain routes give to somebody who has shown who he is: a session, or a sliding token.
+    pub async fn obtain_in(
+        &self,
+        tx: &mut Tx<'_>,
+        subject: &str,
+        new: NewSession,
+        sliding: bool,
+    ) -> Result<Obtained, ServiceError> {
+        let Some(dialect) = self
+            .dialect
+            .as_ref()
+            .filter(|dialect| sliding && dialect.speaks())
+        else {
+            return Ok(Obtained::Pair(self.start_session_in(tx, subject, new).await?));
+        };
+        let (jwt, second) = self.their_hour(tx, dialect, subject).await?;
+        let password = Self::tied_to(tx, dialect, subject).await?;
+        let payload = jwt.for_user("sliding", &UserId::from(subject), password.as_deref())?;
+        let raw = jwt.encode(&payload)?;
+        let exp = jwt.expires_at(&payload).unwrap_or(second);
+        outstanding_tokens::insert(tx, &outstanding(dialect, &payload, &raw, tx.now(), exp)).await?;
+        Ok(Obtained::Sliding(raw, second))
+    }
+
+    /// What the refresh route does: a new access token, and a successor if refresh tokens are rotated. Where the old
+    /// one is blacklisted by that, one of many callers wins, on any number of instances; the others find it
+    /// blacklisted. The transaction must be rolled back if this is an error.
+    pub async fn renew_in(&self, tx: &mut Tx<'_>, raw: &str, new: NewSession) -> Result<Renewed, RouteError> {
+        let Some(dialect) = self.theirs(raw) else {
+            return match Box::pin(self.refresh_in(tx, raw)).await? {
+                Rotation::Granted(grant) => Ok(Renewed::of_grant(grant)),
+                Rotation::Reuse(_) => Err(TokenError::Blacklisted.into()),
+                Rotation::Refused(refused) => Err(their_words(refused).into()),
+            };
+        };
+        let payload = check_listed(tx, &dialect, raw, "refresh").await??;
+        let subject = self.living_user(tx, &dialect, &payload).await?;
+        if !dialect.speaks() {
+            return self
+                .exchange_theirs(tx, &dialect, &payload, raw, subject, new)
+                .await;
+        }
+        let (jwt, second) = self.their_hour(tx, &dialect, &subject).await?;
+        let jti = jwt.jti(&payload)?.to_owned();
+        let family_id = match family::of(&jti) {
+            Some(family_id) => family_id,
+            None => family::new()?,
+        };
+        let (access, access_expires) = access_of(&jwt, &payload, family_id)?;
+        let settings = jwt.settings();
+        let (mut current, mut successor) = (payload, None);
+        if settings.rotate_refresh_tokens {
+            if settings.blacklist_after_rotation {
+                self.blacklist_once(tx, &dialect, &current, raw).await?;
+            }
+            jwt.rotate(&mut current)?;
+            set_jti(&jwt, &mut current, family_id)?;
+            let next = jwt.encode(&current)?;
+            let exp = jwt.expires_at(&current).unwrap_or(second);
+            outstanding_tokens::insert(tx, &outstanding(&dialect, &current, &next, tx.now(), exp)).await?;
+            successor = Some(next);
+        }
+        if !subject.is_empty()
+            && !self
+                .note_family(tx, &jwt, &current, family_id, &subject, &new)
+                .await?
+        {
+            // It was ended here, by logging out or in the list of sessions.
+            return Err(TokenError::Blacklisted.into());
+        }
+        Ok(Renewed {
+            access,
+            refresh: successor,
+            sid: family_id,
+            subject,
+            expires_in: access_expires - second,
+            good_from: second,
+        })
+    }
+
+    /// A refresh token of theirs becomes a session of ours. Strictly: of many callers one wins.
+    async fn exchange_theirs(
+        &self,
+        tx: &mut Tx<'_>,
+        dialect: &Dialect,
+        payload: &Payload,
+        raw: &str,
+        subject: String,
+        new: NewSession,
+    ) -> Result<Renewed, RouteError> {
+        self.blacklist_once(tx, dialect, payload, raw).await?;
+        if let Some(sid) = family::of(dialect.jwt.jti(payload)?) {
+            self.leave(tx, sid).await?;
+        }
+        Ok(Renewed::of_grant(self.start_session_in(tx, subject, new).await?))
+    }
+
+    async fn blacklist_once(
+        &self,
+        tx: &mut Tx<'_>,
+        dialect: &Dialect,
+        payload: &Payload,
+        raw: &str,
+    ) -> Result<(), RouteError> {
+        let exp = dialect.jwt.expires_at(payload).unwrap_or_default();
+        let row = outstanding(dialect, payload, raw, tx.now(), exp);
+        if blacklisted_tokens::insert(tx, &row).await? {
+            Ok(())
+        } else {
+            Err(TokenError::Blacklisted.into())
+        }
+    }
+
+    /// The token's user, who must be there and active. A token for nobody is nobody's to refuse, as there.
+    async fn living_user(
+        &self,
+        tx: &mut Tx<'_>,
+        dialect: &Dialect,
+        payload: &Payload,
+    ) -> Result<String, RouteError> {
+        let claim = payload.get(&dialect.jwt.settings().user_id_claim);
+        if claim.is_none_or(is_falsy) {
+            return Ok(String::new());
+        }
+        let subject = dialect
+            .jwt
+            .user_id(payload)
+            .ok_or(RouteError::NoAccount)?
+            .to_string();
+        if !dialect.knows_accounts() {
+            return Ok(subject);
+        }
+        match dialect.account(tx, &subject).await? {
+            Some(account) if account.active || !dialect.jwt.settings().check_user_is_active => Ok(subject),
+            _ => Err(RouteError::NoAccount),
+        }
+    }
+
+    /// What the verify route does: any token of theirs that has time left; with `blacklist_after_rotation` also not a
+    /// blacklisted one. The inner error says that it is blacklisted, for which that route has an answer of its own.
+    pub async fn verify_any_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<bool, RouteError> {
+        let Some(dialect) = self.theirs(raw) else {
+            return match self.validate_any(raw).await {
+                Ok(_) => Ok(true),
+                Err(Refused::Unavailable(cause)) => Err(RouteError::Service(unavailable(cause))),
+                Err(refused) => Err(their_words(refused).into()),
+            };
+        };
+        let jwt = &dialect.jwt;
+        let payload = jwt.decode(raw)?;
+        jwt.verify_untyped(&payload)?;
+        let jti = jwt.jti(&payload)?.to_owned();
+        let listed =
+            jwt.settings().blacklist_after_rotation && blacklisted_tokens::contains(tx, &jti).await?;
+        Ok(!listed)
+    }
+
+    /// What the blacklist route does: ends a refresh token, and here its family with its access tokens.
+    pub async fn blacklist_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<(), RouteError> {
+        let Some(dialect) = self.theirs(raw) else {
+            if let Err(refused) = self.tokens.check::<crate::purpose::Refresh>(raw) {
+                return Err(their_words(refused).into());
+            }
+            return if !self.is_dropped("refresh") && self.log_out_in(tx, raw).await? {
+                Ok(())
+            } else {
+                Err(TokenError::Blacklisted.into())
+            };
+        };
+        let payload = check_listed(tx, &dialect, raw, "refresh").await??;
+        self.blacklist_once(tx, &dialect, &payload, raw).await?;
+        let jti = dialect.jwt.jti(&payload)?.to_owned();
+        self.end_family(tx, &jti, EndReason::Logout).await?;
+        Ok(())
+    }
+
+    /// What the refresh route of sliding tokens does: the same token with new times. It is neither rotated nor
+    /// blacklisted, as there.
+    pub async fn slide_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<String, RouteError> {
+        let Some(dialect) = self.theirs(raw) else {
+            return Err(TokenError::Invalid.into());
+        };
+        let mut payload = check_listed(tx, &dialect, raw, "sliding").await??;
+        dialect.jwt.slide(&mut payload)?;
+        Ok(dialect.jwt.encode(&payload)?)
+    }
+
+    /// Waits until what was obtained counts; see [`ripe`](Self::ripe).
+    pub async fn ripe_obtained(&self, obtained: &Obtained) {
+        match obtained {
+            Obtained::Pair(grant) => self.ripe(grant).await,
+            Obtained::Sliding(_, second) => self.ripe_at(*second).await,
+        }
+    }
+
+    /// Waits until what was renewed counts; see [`ripe`](Self::ripe).
+    pub async fn ripe_renewed(&self, renewed: &Renewed) {
+        self.ripe_at(renewed.good_from).await;
+    }
+}
+
+/// Python's idea of nothing.
+fn is_falsy(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+fn their_words(refused: Refused) -> TokenError {
+    match refused {
+        Refused::Expired => TokenError::Expired,
+        Refused::WrongPurpose => TokenError::WrongType,
+        Refused::Used | Refused::Revoked => TokenError::Blacklisted,
+        Refused::Malformed | Refused::Unavailable(_) => TokenError::Invalid,
+    }
+}
+
+fn unavailable(cause: crate::error::Unavailable) -> ServiceError {
+    ServiceError::Unavailable(cause)
+}
