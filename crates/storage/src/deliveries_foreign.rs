@@ -3,11 +3,8 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::outbox::hex;
 use crate::{Error, Timestamp, Tx};
 
 /// A delivery that was recognised is left alone for this long: of several equal messages that come again together,
@@ -23,38 +20,6 @@ pub struct Foreign {
     pub digest: [u8; 32],
     /// How often others have tried to deliver it.
     pub tried: i64,
-}
-
-#[derive(Serialize)]
-struct Wire {
-    #[serde(serialize_with = "uuid::serde::simple::serialize")]
-    id: Uuid,
-    digest: String,
-    tried: i64,
-}
-
-/// Notes what deliveries that were just made are known by.
-pub async fn note(tx: &mut Tx<'_>, foreign: &[Foreign]) -> Result<(), Error> {
-    if foreign.is_empty() {
-        return Ok(());
-    }
-    let rows: Vec<Wire> = foreign
-        .iter()
-        .map(|one| Wire {
-            id: one.id,
-            digest: hex(&one.digest),
-            tried: one.tried,
-        })
-        .collect();
-    let sql = sql! {
-        sqlite: "UPDATE {deliveries} SET body_digest = unhex(r.value ->> 'digest'), attempts = r.value ->> 'tried' \
-             FROM json_each($1) AS r WHERE {deliveries}.id = unhex(r.value ->> 'id') AND body_digest IS NULL",
-        postgres: "UPDATE {deliveries} AS d SET body_digest = decode(r.digest, 'hex'), attempts = r.tried \
-             FROM jsonb_to_recordset($1) AS r(id uuid, digest text, tried bigint) \
-             WHERE d.id = r.id AND d.body_digest IS NULL",
-    };
-    execute!(tx, sql, Json(&rows))?;
-    Ok(())
 }
 
 /// Whether there is a delivery of that id for a message with that body.

@@ -1,12 +1,17 @@
 //! Table `deliveries`, many letters at a time: what starts or ends at the same moment shares its
 //! statements. Every function does for each letter what its namesake in [`deliveries`](crate::deliveries)
 //! does for one, and says which letters it won.
+//!
+//! Rows are found by their ids alone. What is asked of their states is written such that no index answers it
+//! (`+state` on SQLite, `IS TRUE` on PostgreSQL): through the index of states both would pass by all that was ever in
+//! that state, dead versions of rows included, once for each batch.
 
 use serde::Serialize;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::deliveries::{DeliveryRow, NewDelivery};
+use crate::deliveries_foreign::Foreign;
 use crate::outbox::{Held, hex};
 use crate::outbox_claims::micros_or_none;
 use crate::{Error, Timestamp, Tx};
@@ -34,14 +39,19 @@ struct Wire<'a> {
     recipient: Option<&'a str>,
     recipient_hash: Option<String>,
     expires_at: Option<i64>,
+    digest: Option<String>,
+    tried: i64,
 }
 
-/// Writes letters that wait; the ids that went in.
-pub async fn insert(tx: &mut Tx<'_>, new: &[NewDelivery<'_>]) -> Result<Vec<Uuid>, Error> {
+/// Writes letters that wait, each with what it is known by if another program made it; the rows that went in.
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    new: &[(NewDelivery<'_>, Option<&Foreign>)],
+) -> Result<Vec<DeliveryRow>, Error> {
     let now = tx.now();
     let rows: Vec<Wire<'_>> = new
         .iter()
-        .map(|new| Wire {
+        .map(|(new, foreign)| Wire {
             id: &new.id,
             message_id: &new.message_id,
             template: new.template,
@@ -51,27 +61,31 @@ pub async fn insert(tx: &mut Tx<'_>, new: &[NewDelivery<'_>]) -> Result<Vec<Uuid
             recipient: new.recipient,
             recipient_hash: new.recipient_hash.map(hex),
             expires_at: new.expires_at.map(Timestamp::as_micros),
+            digest: foreign.map(|foreign| hex(&foreign.digest)),
+            tried: foreign.map_or(0, |foreign| foreign.tried),
         })
         .collect();
     let sql = sql! {
         sqlite: "INSERT INTO {deliveries} (id, message_id, template, locale, queue, about, recipient, \
-             recipient_hash, state, expires_at, created_at, updated_at) \
+             recipient_hash, state, expires_at, created_at, updated_at, body_digest, attempts) \
              SELECT unhex(r.value ->> 'id'), unhex(r.value ->> 'message_id'), r.value ->> 'template', \
              r.value ->> 'locale', r.value ->> 'queue', r.value ->> 'about', r.value ->> 'recipient', \
-             unhex(r.value ->> 'recipient_hash'), 'waiting', r.value ->> 'expires_at', $2, $3 \
-             FROM json_each($1) AS r WHERE true ON CONFLICT DO NOTHING RETURNING id",
+             unhex(r.value ->> 'recipient_hash'), 'waiting', r.value ->> 'expires_at', $2, $3, \
+             unhex(r.value ->> 'digest'), r.value ->> 'tried' \
+             FROM json_each($1) AS r WHERE true ON CONFLICT DO NOTHING RETURNING *",
         postgres: "INSERT INTO {deliveries} (id, message_id, template, locale, queue, about, recipient, \
-             recipient_hash, state, expires_at, created_at, updated_at) \
+             recipient_hash, state, expires_at, created_at, updated_at, body_digest, attempts) \
              SELECT r.id, r.message_id, r.template, r.locale, r.queue, r.about, r.recipient, \
              decode(r.recipient_hash, 'hex'), 'waiting', \
-             'epoch'::timestamptz + r.expires_at * interval '1 microsecond', $2, $3 \
+             'epoch'::timestamptz + r.expires_at * interval '1 microsecond', $2, $3, \
+             decode(r.digest, 'hex'), r.tried \
              FROM jsonb_to_recordset($1) AS r(id uuid, message_id uuid, template text, locale text, queue text, \
-             about text, recipient text, recipient_hash text, expires_at bigint) \
-             ON CONFLICT DO NOTHING RETURNING id",
+             about text, recipient text, recipient_hash text, expires_at bigint, digest text, tried bigint) \
+             ON CONFLICT DO NOTHING RETURNING *",
     };
-    let inserted: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(&rows), now, now)?;
+    let inserted: Vec<DeliveryRow> = fetch_all!(tx, DeliveryRow, sql, Json(&rows), now, now)?;
     tx.count_rows(inserted.len() as u64);
-    Ok(inserted.into_iter().map(|(id,)| id).collect())
+    Ok(inserted)
 }
 
 /// Notes starts, all under one lease token; the ids that won. Letters whose template is
@@ -88,8 +102,8 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
                  state = 'sending', lease = $2, lease_until = $3, next_attempt_at = NULL, updated_at = $4
              FROM json_each($1) AS r
              WHERE d.id = unhex(r.value)
-               AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
-                    OR (state = 'sending' AND lease_until <= $5))
+               AND (+state IN ('waiting', 'deferred', 'failed', 'unknown')
+                    OR (+state = 'sending' AND lease_until <= $5))
                AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
              RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET
@@ -102,7 +116,7 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
              FROM jsonb_array_elements_text($1) AS r(id)
              WHERE d.id = r.id::uuid
                AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
-                    OR (state = 'sending' AND lease_until <= $5))
+                    OR (state = 'sending' AND lease_until <= $5)) IS TRUE
                AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
              RETURNING d.id",
     };
@@ -115,9 +129,9 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
 pub async fn set_handed_over(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error> {
     let sql = sql! {
         sqlite: "UPDATE {deliveries} SET state = 'handed_over', sent_at = NULL FROM json_each($1) AS r \
-             WHERE {deliveries}.id = unhex(r.value) AND state = 'sent'",
+             WHERE {deliveries}.id = unhex(r.value) AND +state = 'sent'",
         postgres: "UPDATE {deliveries} AS d SET state = 'handed_over', sent_at = NULL \
-             FROM jsonb_array_elements_text($1) AS r(id) WHERE d.id = r.id::uuid AND d.state = 'sent'",
+             FROM jsonb_array_elements_text($1) AS r(id) WHERE d.id = r.id::uuid AND (d.state = 'sent') IS TRUE",
     };
     execute!(tx, sql, Json(simple(ids)))?;
     Ok(())
@@ -131,10 +145,10 @@ pub async fn note_dot(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Resul
         sqlite: "UPDATE {deliveries} SET open_dots = open_dots + 1, dots = dots + 1, lease_until = $2
              FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
-               AND state = 'sending' AND lease_until > $3 RETURNING id",
+               AND +state = 'sending' AND lease_until > $3 RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET open_dots = d.open_dots + 1, dots = d.dots + 1, lease_until = $2
              FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid)
-             WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending' AND d.lease_until > $3
+             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE AND d.lease_until > $3
              RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(held), until, now)?;
@@ -147,10 +161,10 @@ pub async fn extend(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Result<
     let sql = sql! {
         sqlite: "UPDATE {deliveries} SET lease_until = $2 FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
-               AND state = 'sending' RETURNING id",
+               AND +state = 'sending' RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET lease_until = $2
              FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid)
-             WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending' RETURNING d.id",
+             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(held), until)?;
     tx.count_rows(rows.len() as u64);
@@ -220,7 +234,7 @@ pub async fn settle(tx: &mut Tx<'_>, ended: &[Ended]) -> Result<Vec<Uuid>, Error
                  lease = NULL, lease_until = NULL, updated_at = $2
              FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
-               AND state = 'sending' RETURNING id",
+               AND +state = 'sending' RETURNING id",
         postgres: "UPDATE {deliveries} AS d SET state = r.state, attempts = d.attempts + r.counts,
                  faults = CASE WHEN r.fault = 1 THEN d.faults + 1 ELSE 0 END,
                  open_starts = 0, open_dots = d.open_dots - r.dot_answered,
@@ -228,7 +242,7 @@ pub async fn settle(tx: &mut Tx<'_>, ended: &[Ended]) -> Result<Vec<Uuid>, Error
                  reply = r.reply, lease = NULL, lease_until = NULL, updated_at = $2
              FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid, state text, counts bigint, fault bigint,
                  dot_answered bigint, next_attempt_at bigint, reply text)
-             WHERE d.id = r.id AND d.lease = r.lease AND d.state = 'sending' RETURNING d.id",
+             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(ended), now)?;
     tx.count_rows(rows.len() as u64);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gatepost_messaging::Outcome;
 use gatepost_storage::deliveries::{self, DeliveryRow, NewDelivery};
-use gatepost_storage::deliveries_foreign::{self, Foreign};
+use gatepost_storage::deliveries_foreign::Foreign;
 use gatepost_storage::delivery_events::NewEvent;
 use gatepost_storage::{
     Timestamp, Tx, deliveries_many, delivery_decisions, delivery_events, new_id, suppressions,
@@ -298,9 +298,14 @@ impl Clerk {
         tx: &mut Tx<'_>,
         asked: &[Arc<Asked>],
     ) -> Result<HashMap<Uuid, DeliveryRow>, MailError> {
-        let ids: Vec<Uuid> = asked.iter().map(|asked| asked.id).collect();
         let by_id = |rows: Vec<DeliveryRow>| rows.into_iter().map(|row| (row.id, row));
-        let mut rows: HashMap<Uuid, DeliveryRow> = by_id(deliveries_many::get(tx, &ids).await?).collect();
+        // What has an id that was just made has no row yet; unless this runs again, and then it is found below.
+        let known = asked.iter().filter(|asked| !asked.is_new).map(|asked| asked.id);
+        let known: Vec<Uuid> = known.collect();
+        let mut rows: HashMap<Uuid, DeliveryRow> = match known.as_slice() {
+            [] => HashMap::new(),
+            known => by_id(deliveries_many::get(tx, known).await?).collect(),
+        };
         let missing: Vec<&Arc<Asked>> = asked
             .iter()
             .filter(|asked| !rows.contains_key(&asked.id))
@@ -312,22 +317,20 @@ impl Clerk {
             .iter()
             .map(|asked| asked.facts(self.mailer.sealer()))
             .collect();
-        let new: Vec<NewDelivery<'_>> = missing
+        let new: Vec<(NewDelivery<'_>, Option<&Foreign>)> = missing
             .iter()
             .zip(&facts)
-            .map(|(asked, facts)| asked.new_delivery(facts))
+            .map(|(asked, facts)| (asked.new_delivery(facts), asked.foreign.as_ref()))
             .collect();
         let made = deliveries_many::insert(tx, &new).await?;
-        let foreign: Vec<Foreign> = missing
-            .iter()
-            .filter_map(|asked| asked.foreign.clone())
-            .filter(|foreign| made.contains(&foreign.id))
-            .collect();
-        deliveries_foreign::note(tx, &foreign).await?;
-        let events: Vec<NewEvent<'_>> = made.iter().map(|id| event(*id, "queued")).collect();
+        let events: Vec<NewEvent<'_>> = made.iter().map(|row| event(row.id, "queued")).collect();
         delivery_events::note_many(tx, &events).await?;
-        let ids: Vec<Uuid> = missing.iter().map(|asked| asked.id).collect();
-        rows.extend(by_id(deliveries_many::get(tx, &ids).await?));
+        rows.extend(by_id(made));
+        let others = missing.iter().map(|asked| asked.id);
+        let others: Vec<Uuid> = others.filter(|id| !rows.contains_key(id)).collect();
+        if !others.is_empty() {
+            rows.extend(by_id(deliveries_many::get(tx, &others).await?));
+        }
         Ok(rows)
     }
 

@@ -66,6 +66,8 @@ pub(super) struct Job {
 pub(super) struct Asked {
     pub(super) said: Said,
     pub(super) id: Uuid,
+    /// Its id was made here for this delivery of the message, so that nothing can be known of it.
+    pub(super) is_new: bool,
     /// What it is known by, if another program made it.
     pub(super) foreign: Option<Foreign>,
     pub(super) queue: String,
@@ -154,6 +156,7 @@ impl Desk {
         let asked = Asked {
             said,
             id,
+            is_new: foreign.is_some() && message.fresh_id && id == message.id,
             foreign,
             queue: message.queue.clone(),
             expires_at: message.expires_at,
