@@ -210,18 +210,6 @@ pub async fn set_recipient(tx: &mut Tx<'_>, id: Uuid, masked: &str, hash: &[u8])
     Ok(())
 }
 
-/// Renews the lease; false if it was lost.
-pub async fn extend(tx: &mut Tx<'_>, id: Uuid, lease: Uuid, until: Timestamp) -> Result<bool, Error> {
-    let rows = execute!(
-        tx,
-        "UPDATE {deliveries} SET lease_until = $3 WHERE id = $1 AND lease = $2 AND state = 'sending'",
-        id,
-        lease,
-        until
-    )?;
-    Ok(rows == 1)
-}
-
 /// Notes that the final dot is about to be sent, and renews the lease; false if the lease was lost, or
 /// has run out so that somebody else may be about to take it.
 pub async fn note_dot(tx: &mut Tx<'_>, id: Uuid, lease: Uuid, until: Timestamp) -> Result<bool, Error> {

@@ -27,10 +27,12 @@ pub(super) struct Clerk {
     pub(super) hands_over: bool,
 }
 
-/// The three steps that every letter takes, each with whoever takes it at the same moment.
+/// The steps that letters take, each with whoever takes it at the same moment.
 pub(super) struct Steps {
     pub(super) start: Together<Asked, Start>,
     pub(super) dot: Together<Held, Option<Timestamp>>,
+    /// Only those whose dialogue lasts, or who wait for a connection.
+    pub(super) renew: Together<Held, ()>,
     pub(super) settle: Together<Note, gatepost_messaging::Outcome>,
 }
 
@@ -39,6 +41,7 @@ impl Steps {
         Self {
             start: Together::new(start),
             dot: Together::new(dot),
+            renew: Together::new(renew),
             settle: Together::new(settle),
         }
     }
@@ -68,6 +71,23 @@ fn dot(clerk: Clerk, held: Vec<Arc<Held>>) -> BoxFuture<'static, Result<Vec<Opti
             })
         });
         noted.await
+    })
+}
+
+/// Renews leases. One that is lost stays lost, which its dot will tell.
+fn renew(clerk: Clerk, held: Vec<Arc<Held>>) -> BoxFuture<'static, Result<Vec<()>, MailError>> {
+    Box::pin(async move {
+        let held: Vec<Held> = held.iter().map(|held| **held).collect();
+        let count = held.len();
+        let renewed = clerk.mailer.store().run_tx("renew_letters", move |tx| {
+            let (held, until) = (held.clone(), tx.now() + LEASE);
+            Box::pin(async move {
+                deliveries_many::extend(tx, &held, until).await?;
+                Ok::<_, MailError>(())
+            })
+        });
+        renewed.await?;
+        Ok(vec![(); count])
     })
 }
 

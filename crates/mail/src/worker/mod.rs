@@ -115,7 +115,7 @@ impl Worker {
         self
     }
 
-    /// Letters in hand at the same time: four times the connections to a mail server by default, 16 at
+    /// Letters in hand at the same time: eight times the connections to a mail server by default, 32 at
     /// least, so that connections need not wait for the database between two letters.
     pub fn concurrency(mut self, letters: usize) -> Self {
         self.concurrency = letters.clamp(1, 512);

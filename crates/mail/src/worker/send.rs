@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use gatepost_messaging::{Ack, Outcome};
 use gatepost_storage::outbox::Held;
-use gatepost_storage::{Timestamp, deliveries, fault};
+use gatepost_storage::{Timestamp, fault};
 
+use super::Desk;
 use super::settle::End;
 use super::start::Job;
-use super::{Desk, LEASE};
 use crate::Sender;
 use crate::post::Post;
 use crate::queue::{MailError, compose};
@@ -144,10 +144,7 @@ impl Desk {
         let (id, lease) = (job.id, job.lease);
         loop {
             tokio::time::sleep(RENEW).await;
-            let renewed = self.clerk.mailer.store().run_tx("renew_letter", move |tx| {
-                let until = tx.now() + LEASE;
-                Box::pin(deliveries::extend(tx, id, lease, until))
-            });
+            let renewed = self.steps.renew.ask(&self.clerk, Held { id, lease });
             if let Err(error) = renewed.await {
                 tracing::warn!(%id, %error, "a letter's lease could not be renewed");
             }
