@@ -1,13 +1,19 @@
 // Delivers mail from the queue with amqplib and nodemailer's pool of 16 kept connections.
 //
-//     node consumer.js URL QUEUE SMTP_PORT COUNT
+//     node consumer.js URL QUEUE SMTP_PORT COUNT [nodelay]
 //
-// Says "done" when COUNT letters are sent and acknowledged.
+// Says "done" when COUNT letters are sent and acknowledged. nodemailer never sets TCP_NODELAY, so each of its letters
+// waits some 40 ms for a delayed acknowledgement; with "nodelay" its sockets have it, which takes a patch like this one.
 'use strict';
+const net = require('net');
 const amqp = require('amqplib');
 const nodemailer = require('nodemailer');
 
-const [url, queue, port, count] = process.argv.slice(2);
+const [url, queue, port, count, nodelay] = process.argv.slice(2);
+if (nodelay) {
+  const connect = net.connect;
+  net.connect = (...args) => connect(...args).setNoDelay(true);
+}
 const escape = (text) => text.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 async function main() {
@@ -20,7 +26,7 @@ async function main() {
     maxConnections: 16,
     maxMessages: Infinity,
   });
-  const connection = await amqp.connect(url);
+  const connection = await amqp.connect(url, { noDelay: true });
   const channel = await connection.createChannel();
   // As many in hand as the pool has connections, and as many waiting behind them.
   await channel.prefetch(32);

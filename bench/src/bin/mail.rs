@@ -1,6 +1,7 @@
 //! From the queue to the mail server: Gatepost's worker, rendering and ledger included, beside a node program (amqplib
 //! and nodemailer's pool) and the Python services' way (pika and smtplib), all on the same RabbitMQ, with the same
-//! letters, to the same mail server.
+//! letters, to the same mail server. The node program runs as it comes, and with `TCP_NODELAY` patched in, which its
+//! library does not set; the faster one counts.
 //!
 //! `cargo run --release -p gatepost-bench --bin mail`, with a Python that has pika in `GATEPOST_TEST_PYTHON`
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
@@ -26,6 +27,9 @@ struct Args {
     /// Gatepost's ledger on SQLite instead of PostgreSQL
     #[arg(long)]
     sqlite: bool,
+    /// Gatepost's connections to the mail server (`mail.smtp.connections`); the node program's pool has 16
+    #[arg(long, default_value_t = 16)]
+    connections: u32,
     /// Only Gatepost, to look at it
     #[arg(long)]
     alone: bool,
@@ -35,20 +39,26 @@ fn main() {
     let args = Args::parse();
     let rabbit = Rabbit::start();
     let postgres = Postgres::start();
-    let mut rates = [const { Vec::new() }; 3];
+    let mut rates = [const { Vec::new() }; 4];
     for round in 0..args.rounds {
         let queue = |who: &str| format!("bench.{who}.{round}");
         rates[0].push(gatepost(&rabbit, &postgres, &queue("gatepost"), &args));
         if !args.alone {
-            rates[1].push(node(&rabbit, &queue("node"), args.letters / 4));
-            rates[2].push(python(&rabbit, &queue("python"), args.letters / 20));
+            rates[1].push(node(&rabbit, &queue("node"), args.letters / 8, None));
+            rates[2].push(node(
+                &rabbit,
+                &queue("nodelay"),
+                args.letters / 2,
+                Some("nodelay"),
+            ));
+            rates[3].push(python(&rabbit, &queue("python"), args.letters / 8));
         }
         println!("round {round}: {rates:.0?}");
     }
     if args.alone {
         return;
     }
-    let [gatepost, node, python] = rates.map(median);
+    let [gatepost, node, nodelay, python] = rates.map(median);
     let mut results = Results::of("mail");
     results.add("queue to mail server: gatepost, with its ledger", gatepost, "1/s");
     results.add(
@@ -56,8 +66,13 @@ fn main() {
         node,
         "1/s",
     );
+    results.add(
+        "queue to mail server: the same node program, TCP_NODELAY patched in",
+        nodelay,
+        "1/s",
+    );
     results.add("queue to mail server: pika and smtplib", python, "1/s");
-    results.ratio("ratio to node", gatepost / node, 3.0);
+    results.ratio("ratio to node", gatepost / node.max(nodelay), 3.0);
     results.ratio("ratio to the Python way", gatepost / python, 12.0);
     results.keep();
 }
@@ -69,6 +84,7 @@ fn gatepost(rabbit: &Rabbit, postgres: &Postgres, queue: &str, args: &Args) -> f
         .smtp(sink.port())
         .rabbitmq(&rabbit.url())
         .set("mail.queue", format!("{queue:?}"))
+        .set("mail.smtp.connections", args.connections.to_string())
         .set("log.level", "\"warn\"");
     let setup = if args.sqlite {
         setup
@@ -82,7 +98,7 @@ fn gatepost(rabbit: &Rabbit, postgres: &Postgres, queue: &str, args: &Args) -> f
     rate
 }
 
-fn node(rabbit: &Rabbit, queue: &str, letters: usize) -> f64 {
+fn node(rabbit: &Rabbit, queue: &str, letters: usize, more: Option<&str>) -> f64 {
     let sink = Sink::sparing();
     fill(rabbit, queue, letters);
     let modules = node_modules();
@@ -92,6 +108,7 @@ fn node(rabbit: &Rabbit, queue: &str, letters: usize) -> f64 {
         .env("NODE_PATH", modules)
         .arg(script)
         .args([&rabbit.url(), queue, &port, &letters.to_string()])
+        .args(more)
         .stdout(Stdio::null())
         .spawn();
     let _child = Ending(child.expect("node starts"));
