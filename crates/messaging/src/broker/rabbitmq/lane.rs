@@ -4,13 +4,13 @@
 //! is known by its message id. lapin hands a returned message to whichever confirm comes next, on a busy channel
 //! that of another message. Several lanes side by side keep the broker busy while each waits for its batch.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Confirmation, ExchangeKind};
@@ -128,7 +128,7 @@ impl Lane {
         };
         let mut outcomes = Vec::with_capacity(parcels.len());
         let mut ids = Vec::with_capacity(parcels.len());
-        let mut confirms = FuturesUnordered::new();
+        let mut confirms = VecDeque::with_capacity(parcels.len());
         for (nth, parcel) in parcels.into_iter().enumerate() {
             ids.push(parcel.id);
             if missing.contains(&parcel.exchange) {
@@ -136,25 +136,37 @@ impl Lane {
                 outcomes.push(Some(Err(PublishError::NotSent(Arc::new(error)))));
             } else {
                 outcomes.push(None);
-                confirms.push(confirm(&open.channel, nth, parcel));
+                confirms.push_back(Box::pin(confirm(&open.channel, nth, parcel)));
             }
         }
         let mut deadline = pin!(tokio::time::sleep(self.link.settings().confirm_timeout));
         let mut returned = HashSet::new();
         let mut confirmed: Vec<Option<Confirmed>> = ids.iter().map(|_| None).collect();
-        let late = loop {
-            tokio::select! {
-                biased;
-                next = confirms.next() => match next {
-                    Some((nth, how, back)) => {
-                        confirmed[nth] = Some(how);
+        let mut sent = false;
+        // Confirms come about in the order in which the messages went. So it is waited for the first, and for others
+        // only to be sent, and at the very end.
+        let late = poll_fn(|cx| {
+            let over = deadline.as_mut().poll(cx).is_ready();
+            let all = over || !std::mem::replace(&mut sent, true);
+            let mut nth = 0;
+            while let Some(next) = confirms.get_mut(nth) {
+                match next.as_mut().poll(cx) {
+                    Poll::Ready((which, how, back)) => {
+                        confirmed[which] = Some(how);
                         returned.extend(back);
+                        drop(confirms.remove(nth));
                     }
-                    None => break false,
-                },
-                () = &mut deadline => break true,
+                    Poll::Pending if all => nth += 1,
+                    Poll::Pending => break,
+                }
             }
-        };
+            match (confirms.is_empty(), over) {
+                (true, _) => Poll::Ready(false),
+                (false, true) => Poll::Ready(true),
+                (false, false) => Poll::Pending,
+            }
+        })
+        .await;
         drop(confirms);
         if late {
             self.give_up();

@@ -48,6 +48,7 @@ use self::counts::Counts;
 pub(crate) use self::fanout::Fanout;
 pub(crate) use self::inspect::Inspector;
 pub(crate) use self::link::Link;
+use self::publisher::hear;
 pub(crate) use self::publisher::{Parcel, Publisher};
 pub use self::settings::RabbitSettings;
 use self::sides::Sides;
@@ -189,8 +190,7 @@ impl Rabbit {
         batch: &[Outgoing],
         chosen: impl Fn(usize) -> bool,
     ) -> Vec<Option<Result<Uuid, PublishError>>> {
-        let mut parcels = Vec::with_capacity(batch.len());
-        let mut places = Vec::with_capacity(batch.len());
+        let mut under_way = Vec::with_capacity(batch.len());
         let mut outcomes: Vec<Option<Result<Uuid, PublishError>>> = batch.iter().map(|_| None).collect();
         for (nth, one) in batch.iter().enumerate().filter(|(nth, _)| chosen(*nth)) {
             let parcel = self
@@ -198,14 +198,14 @@ impl Rabbit {
                 .await;
             match parcel {
                 Ok(parcel) => {
-                    places.push((nth, parcel.id));
-                    parcels.push(parcel);
+                    let id = parcel.id;
+                    under_way.push((nth, id, self.publisher.hand_over(parcel).await));
                 }
                 Err(error) => outcomes[nth] = Some(Err(error)),
             }
         }
-        for ((nth, id), sent) in places.into_iter().zip(self.publisher.send(parcels).await) {
-            outcomes[nth] = Some(sent.map(|()| id));
+        for (nth, id, told) in under_way {
+            outcomes[nth] = Some(hear(told).await.map(|()| id));
         }
         outcomes
     }

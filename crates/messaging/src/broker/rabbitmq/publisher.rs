@@ -67,23 +67,18 @@ impl Publisher {
         }
         let mut outcomes = Vec::with_capacity(told.len());
         for told in told {
-            outcomes.push(match told {
-                Ok(told) => told.await.unwrap_or_else(|_| Err(Error::Closed.into())),
-                Err(error) => Err(error),
-            });
+            outcomes.push(hear(told).await);
         }
         outcomes
     }
 
     /// Publishes one.
     pub(crate) async fn send_one(&self, parcel: Parcel) -> Result<(), PublishError> {
-        let told = self.hand_over(parcel).await?;
-        // A lane answers everything that it took.
-        told.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+        hear(self.hand_over(parcel).await).await
     }
 
-    /// Puts it where the next free channel takes it.
-    async fn hand_over(&self, parcel: Parcel) -> Result<Told, PublishError> {
+    /// Puts it where the next free channel takes it. For many: each is under way while the next is made.
+    pub(super) async fn hand_over(&self, parcel: Parcel) -> Result<Told, PublishError> {
         let place = match self.items.try_reserve() {
             Ok(place) => place,
             Err(_) => match tokio::time::timeout(self.patience, self.items.reserve()).await {
@@ -104,4 +99,10 @@ impl Publisher {
 }
 
 /// By which what became of a parcel is heard.
-type Told = oneshot::Receiver<Result<(), PublishError>>;
+pub(super) type Told = oneshot::Receiver<Result<(), PublishError>>;
+
+/// Waits for what became of a parcel that was handed over.
+pub(super) async fn hear(told: Result<Told, PublishError>) -> Result<(), PublishError> {
+    // A lane answers everything that it took.
+    told?.await.unwrap_or_else(|_| Err(Error::Closed.into()))
+}
