@@ -86,6 +86,18 @@ need_django() {
         'psycopg[binary]>=3.1,<4' 'argon2-cffi' 'bcrypt' && "$GATEPOST_TEST_PYTHON" -c "$modules"
 }
 
+# What the examples in examples/check-tokens import besides.
+need_token_checkers() {
+    need_verifiers || return 1
+    "$GATEPOST_TEST_PYTHON" -c 'import redis' 2>/dev/null || {
+        "$GATEPOST_TEST_PYTHON" -m pip install --quiet --disable-pip-version-check 'redis>=5' &&
+            "$GATEPOST_TEST_PYTHON" -c 'import redis' || return 1
+    }
+    [ -d "$GATEPOST_TEST_NODE_MODULES/redis" ] && return
+    # Version 4 for the same reason.
+    npm install --silent --no-fund --no-audit --prefix "$tools/node" 'redis@4'
+}
+
 # A prebuilt one, as above. It wants options that a stable compiler keeps to itself unless it is told otherwise.
 need_cargo_fuzz() {
     command -v cargo-fuzz >/dev/null && return

@@ -39,6 +39,14 @@ pub(crate) fn start(
     if let Some(cache) = app.cache.clone() {
         let end = stop.clone();
         running.spawn(async move { cache.keep(end).await });
+        let (app, end) = (app.clone(), stop.clone());
+        running.spawn(async move {
+            if let Some(cache) = &app.cache
+                && until_ready(&app, &end).await
+            {
+                cache.tell(&app.store, &app.tokens, end).await;
+            }
+        });
     }
     let carries = app.broker().is_rabbitmq();
     if roles.dispatcher && carries {

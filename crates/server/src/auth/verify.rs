@@ -40,12 +40,17 @@ pub struct Verdict {
     (status = 503, description = "`dependency_unavailable`: what is revoked is not known for sure", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn verify(State(app): State<App>, Json(body): Json<Question>) -> Result<Json<Verdict>, Problem> {
     let verdict = match app.tokens.check_access(body.token.expose()).await {
-        Ok(token) => Verdict {
-            active: true,
-            purpose: Some(Access::NAME),
-            user_id: Some(token.user_id().to_owned()),
-            expires_at: Some(Timestamp::from_secs(token.expires_at)),
-        },
+        Ok(token) => {
+            if let Some(cache) = &app.cache {
+                cache.vouch(&token);
+            }
+            Verdict {
+                active: true,
+                purpose: Some(Access::NAME),
+                user_id: Some(token.user_id().to_owned()),
+                expires_at: Some(Timestamp::from_secs(token.expires_at)),
+            }
+        }
         Err(refused @ Refused::Unavailable(_)) => return Err(refused.into()),
         Err(_) => Verdict {
             active: false,

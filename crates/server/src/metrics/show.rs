@@ -33,6 +33,14 @@ pub async fn metrics(State(app): State<App>) -> Response {
         "Whether there is a connection to the broker; the embedded one is always there.",
         u8::from(app.broker().health().connected),
     );
+    if let Some(cache) = &app.cache {
+        text.single(
+            "gatepost_cache_connected",
+            "gauge",
+            "Whether limits are counted over all instances, in Redis; absent without one.",
+            u8::from(cache.is_connected()),
+        );
+    }
     revocations(&app, &mut text);
     tokens(&app, &mut text);
     app.metrics.http.show(&mut text);

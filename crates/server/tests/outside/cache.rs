@@ -122,6 +122,11 @@ fn without_redis_each_instance_counts_on_by_itself() {
         let_through(&client, &email, 2);
         held_back(&client, &email);
         assert_eq!(missing(&gatepost), json!(["cache"]), "{how}");
+        let metrics = client.get("/metrics").expect(200).body;
+        assert!(
+            String::from_utf8_lossy(&metrics).contains("\ngatepost_cache_connected 0\n"),
+            "{how}"
+        );
         // Nobody else waits for it: 30 questions, each counted, in less than half as many deadlines.
         let began = Instant::now();
         for _ in 0..30 {

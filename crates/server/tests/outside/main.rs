@@ -9,6 +9,7 @@
 mod bad_input;
 mod broker;
 mod cache;
+mod cache_state;
 mod chaos;
 mod crash;
 mod credentials;

@@ -72,10 +72,15 @@ pub async fn introspect(
     form: TokenForm,
 ) -> Result<Json<Introspection>, OAuthError> {
     match app.tokens.validate_any(form.token.expose()).await {
-        Ok(token) => Ok(Json(Introspection {
-            active: true,
-            said: Some(said(&app, token)),
-        })),
+        Ok(token) => {
+            if let Some(cache) = app.cache.as_ref().filter(|_| token.purpose.name == Access::NAME) {
+                cache.vouch(&token);
+            }
+            Ok(Json(Introspection {
+                active: true,
+                said: Some(said(&app, token)),
+            }))
+        }
         Err(refused @ Refused::Unavailable(_)) => Err(refused.into()),
         Err(_) => Ok(Json(Introspection::default())),
     }
