@@ -91,14 +91,14 @@ async fn one(
         }
         let began = Instant::now();
         stream.write_all(request).await?;
-        statuses.push(answer(&mut stream, &mut buffer).await?);
+        statuses.push(answer(&mut stream, &mut buffer).await?.0);
         times.push(began.elapsed());
     }
     Ok((statuses, times))
 }
 
-/// Reads one answer with a `content-length` and gives its status.
-async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<u16> {
+/// Reads one answer with a `content-length` into `buffer`; gives its status, and where its body begins.
+pub async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<(u16, usize)> {
     buffer.clear();
     loop {
         if stream.read_buf(buffer).await? == 0 {
@@ -120,6 +120,6 @@ async fn answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<u16>
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        return Ok(status);
+        return Ok((status, end + 4));
     }
 }
