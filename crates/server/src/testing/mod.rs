@@ -211,6 +211,11 @@ impl TestApp {
             self.sweep_unless_done_since(now).await,
             "somebody else is sweeping"
         );
+        self.tend_keys().await;
+    }
+
+    /// Make the keys that are due, as every instance does once a minute.
+    pub async fn tend_keys(&self) {
         crate::keys::tend(&self.app).await.expect("the keys");
     }
 

@@ -137,12 +137,12 @@ async fn a_key_is_replaced_on_its_schedule(first: TestApp) {
     };
     a.user(EMAIL, PASSWORD).await;
     pass(Duration::from_hours(29 * 24));
-    a.sweep().await;
-    b.sweep().await;
+    a.tend_keys().await;
+    b.tend_keys().await;
     assert_eq!(published(&a).await.len(), 1, "not yet");
     pass(Duration::from_hours(24));
     let (old, _) = a.log_in(EMAIL, PASSWORD).await;
-    tokio::join!(a.sweep(), b.sweep());
+    tokio::join!(a.tend_keys(), b.tend_keys());
     assert_eq!(published(&a).await.len(), 2, "one of the two made the next");
     let (still, _) = a.log_in(EMAIL, PASSWORD).await;
     assert_eq!(
