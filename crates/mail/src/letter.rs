@@ -127,6 +127,23 @@ pub struct Invitation {
     pub lifetime: u64,
 }
 
+/// Somebody logged in from a device or network that the account was not used from before.
+#[derive(Debug, Serialize)]
+pub struct NewDevice {
+    /// The program, in a word; empty if it is not known.
+    pub app: String,
+    /// What it runs on, in a word; empty if it is not known.
+    pub system: String,
+    /// The network it came from: `192.0.2.0/24`.
+    pub network: String,
+    /// When.
+    pub at: Timestamp,
+    /// Where the sessions stand and can be ended.
+    pub account_url: String,
+    /// Where to ask for a reset link.
+    pub forgot_url: String,
+}
+
 /// A title and a message, as the Python services' `send_email_service` has it.
 #[derive(Debug, Serialize)]
 pub struct Notification {
@@ -255,6 +272,21 @@ impl Letter for Invitation {
             link: sample_link("invitation"),
             invited_at: SAMPLE_TIME,
             lifetime: 7 * 86_400,
+        }
+    }
+}
+
+impl Letter for NewDevice {
+    const TEMPLATE: &'static str = "new_device";
+
+    fn sample() -> Self {
+        Self {
+            app: "Firefox".into(),
+            system: "Linux".into(),
+            network: "192.0.2.0/24".into(),
+            at: SAMPLE_TIME,
+            account_url: "https://example.com/account".into(),
+            forgot_url: "https://example.com/forgot-password".into(),
         }
     }
 }

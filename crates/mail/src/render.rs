@@ -13,7 +13,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior};
 use serde_json::Value;
 
 use crate::letter::{
-    ActivateAccount, AlreadyRegistered, ConfirmEmail, EmailChangeAsked, EmailChanged, Invitation,
+    ActivateAccount, AlreadyRegistered, ConfirmEmail, EmailChangeAsked, EmailChanged, Invitation, NewDevice,
     Notification, PasswordChanged, RefreshReuseDetected, ResetPassword, Welcome,
 };
 use crate::secret::reveal;
@@ -96,6 +96,7 @@ impl Templates {
         .with_sample::<EmailChangeAsked>()?
         .with_sample::<EmailChanged>()?
         .with_sample::<Invitation>()?
+        .with_sample::<NewDevice>()?
         .with_sample::<Notification>()
     }
 
