@@ -192,7 +192,6 @@ impl App {
 
     /// The same, with another clock or a cheaper hash.
     pub async fn build_with(config: Config, wiring: Wiring) -> Result<Self, BuildError> {
-        config.ready_to_serve()?;
         config::make_data_dir(&config)?;
         let secret = config::load_or_make_secret(&config)?;
         let store = open_store(&config, wiring.clock).await?;

@@ -18,7 +18,6 @@ mod durations;
 mod env;
 mod error;
 mod file;
-mod later;
 mod layers;
 mod mask;
 mod own;
@@ -109,8 +108,7 @@ pub struct Config {
 impl Config {
     /// Reads every layer, highest first, and checks the values one by one and together.
     ///
-    /// All problems are reported at once, each with its key and where the value came from. What parses but is
-    /// part of a later release is not a problem here: see [`Config::ready_to_serve`].
+    /// All problems are reported at once, each with its key and where the value came from.
     pub fn load(origin: &Origin) -> Result<Self, ConfigError> {
         let mut reader = reader::Reader::new(layers::merge(origin)?);
         let config = read::read(&mut reader);
@@ -123,17 +121,6 @@ impl Config {
         simplejwt::check(&config, &mut problems);
         if problems.is_empty() {
             Ok(config)
-        } else {
-            Err(ConfigError { problems })
-        }
-    }
-
-    /// Refuses what is understood but not part of this release. A backend that was asked for is never
-    /// silently replaced by another.
-    pub fn ready_to_serve(&self) -> Result<(), ConfigError> {
-        let problems = later::selected(self);
-        if problems.is_empty() {
-            Ok(())
         } else {
             Err(ConfigError { problems })
         }

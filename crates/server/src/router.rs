@@ -135,8 +135,8 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         https: app.config.http.public_url.is_https(),
         metrics: Arc::clone(&app.metrics),
     };
-    let cors =
-        (!app.config.http.cors_origins.is_empty()).then(|| layers::cors(&app.config.http.cors_origins));
+    let cors = (!app.config.http.cors_origins.is_empty())
+        .then(|| layers::cors(&app.config.http.cors_origins, app.config.auth.refresh_cookie));
     // One stack, not one `.layer()` each: every one of those boxes all routes once more, to be cloned by each
     // request.
     let stack = ServiceBuilder::new()

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use gatepost_messaging::{Queues, Retention};
 use gatepost_storage::{
-    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, email_changes, new_id, registrations, sweeper,
-    verify_answers,
+    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, email_changes, known_devices, new_id,
+    registrations, sweeper, verify_answers,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::arrival::FORGOTTEN;
 use crate::http::Problem;
 use crate::keys;
 
@@ -106,6 +107,11 @@ async fn sweep(app: &App) -> Result<(), Problem> {
     .await?;
     drain(app, "sweep_email_changes", |tx| {
         Box::pin(email_changes::sweep(tx, BATCH))
+    })
+    .await?;
+    let before = now - FORGOTTEN;
+    drain(app, "sweep_known_devices", move |tx| {
+        Box::pin(known_devices::sweep(tx, before, BATCH))
     })
     .await?;
     let before = now - app.config.retention.audit;

@@ -40,7 +40,7 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// What the client called itself.
     pub user_agent: Option<String>,
-    /// Where it came from.
+    /// Where it came from, as exactly as whoever began it wanted it kept.
     pub ip: Option<String>,
     /// When it was ended, if it was.
     pub ended_at: Option<Timestamp>,
@@ -188,6 +188,18 @@ pub async fn mark_seen(tx: &mut Tx<'_>, id: Uuid, rotation: i64) -> Result<bool,
         "UPDATE {sessions} SET seen_at = $3 WHERE id = $1 AND rotation = $2 AND seen_at IS NULL",
         id,
         rotation,
+        now
+    )?;
+    Ok(rows == 1)
+}
+
+/// Notes that its user was heard of now, where no token says so (a browser with a cookie). Whether it was alive.
+pub async fn see(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
+    let now = tx.now();
+    let rows = execute!(
+        tx,
+        "UPDATE {sessions} SET seen_at = $2 WHERE id = $1 AND ended_at IS NULL",
+        id,
         now
     )?;
     Ok(rows == 1)

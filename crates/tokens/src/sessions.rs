@@ -20,7 +20,7 @@ use crate::service::TokenService;
 pub struct NewSession {
     /// What the client calls itself, cut to 255 characters.
     pub user_agent: Option<String>,
-    /// Where it comes from.
+    /// Where it comes from: an address, or something less exact.
     pub ip: Option<String>,
 }
 
@@ -59,7 +59,7 @@ pub struct Session {
     pub subject: String,
     /// When it began.
     pub created_at: Timestamp,
-    /// When it last got new tokens.
+    /// When it last got new tokens, or showed them for the first time.
     pub last_used_at: Timestamp,
     /// When it ends if it is not refreshed.
     pub expires_at: Timestamp,
@@ -262,7 +262,9 @@ impl From<SessionRow> for Session {
             id: row.id,
             subject: row.subject,
             created_at: row.created_at,
-            last_used_at: row.rotated_at,
+            last_used_at: row
+                .seen_at
+                .map_or(row.rotated_at, |seen| seen.max(row.rotated_at)),
             expires_at: row.expires_at,
             user_agent: row.user_agent,
             ip: row.ip,

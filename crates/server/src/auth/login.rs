@@ -2,18 +2,24 @@
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Response;
+use gatepost_storage::known_devices::{self, Acquaintance};
 use gatepost_storage::{audit, users};
-use gatepost_tokens::{Grant, NewSession};
+use gatepost_tokens::Grant;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::granted::{Granted, new_session};
+use super::arrival::{Arrival, FORGOTTEN};
+use super::granted::{self, Granted};
+use super::refresh_cookie;
 use crate::accounts::hasher::Verdict;
+use crate::accounts::letters;
 use crate::accounts::{Email, Password};
 use crate::app::App;
 use crate::http::{Client, Code, Json, Problem, ProblemDocument};
 use crate::limits;
+use crate::pages_http::cookie;
 
 /// Who logs in.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -25,11 +31,11 @@ pub struct Login {
 }
 
 /// Log in. A wrong password, an unknown address and a registration that nobody confirmed give the same answer
-/// after the same work.
+/// after the same work. A login from a device that the account has not been used from before is told to its owner.
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, responses(
     (status = 200, body = Granted),
     (status = 401, description = "`invalid_credentials`", body = ProblemDocument, content_type = "application/problem+json"),
-    (status = 403, description = "`account_not_active`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 403, description = "`account_not_active`, `origin_refused`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 429, description = "`rate_limited`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 503, description = "`overloaded`, `dependency_unavailable`", body = ProblemDocument, content_type = "application/problem+json")))]
 pub async fn login(
@@ -37,23 +43,26 @@ pub async fn login(
     client: Client,
     headers: HeaderMap,
     Json(body): Json<Login>,
-) -> Result<Json<Granted>, Problem> {
-    let grant = log_in(
-        &app,
-        client,
-        new_session(client, &headers),
-        &body.email,
-        &body.password,
-    )
-    .await?;
-    Ok(Json(grant.into()))
+) -> Result<Response, Problem> {
+    let mut arrival = Arrival::of(&app, client, &headers);
+    let cookies = app.config.auth.refresh_cookie;
+    if cookies {
+        refresh_cookie::guard(&app, &headers)?;
+        arrival = arrival.browser();
+    }
+    let grant = log_in(&app, client, &arrival, &body.email, &body.password).await?;
+    let mut response = granted::answer(&app, grant);
+    if cookies {
+        cookie::add(&mut response, arrival.cookie(&app));
+    }
+    Ok(response)
 }
 
 /// Open a session for whoever has the password.
 pub async fn log_in(
     app: &App,
     client: Client,
-    session: NewSession,
+    arrival: &Arrival,
     email: &Email,
     password: &Password,
 ) -> Result<Grant, Problem> {
@@ -86,12 +95,14 @@ pub async fn log_in(
         Verdict::RightOutdated => Some(app.hasher.hash(password).await?),
         _ => None,
     };
-    let (parts, id, hash) = (app.clone(), user.id, user.password);
+    let (parts, id, hash, locale) = (app.clone(), user.id, user.password, user.locale);
+    let (session, marks) = (arrival.session.clone(), arrival.marks(app, &id.to_string()));
     let grant = app
         .store
         .run_tx("login", move |tx| {
             let (app, hash, rehashed, session) =
                 (parts.clone(), hash.clone(), rehashed.clone(), session.clone());
+            let (marks, locale) = (marks.clone(), locale.clone());
             Box::pin(async move {
                 // The password was changed or the account switched off while we hashed.
                 if !users::note_login(tx, id, &hash, rehashed.as_deref()).await? {
@@ -99,6 +110,10 @@ pub async fn log_in(
                 }
                 let subject = id.to_string();
                 let grant = app.tokens.start_session_in(tx, subject.clone(), session).await?;
+                let since = tx.now() - FORGOTTEN;
+                if known_devices::note(tx, &subject, &marks, since).await? == Acquaintance::New {
+                    letters::new_device(&app, tx, &subject, &locale, grant.sid).await?;
+                }
                 let detail = json!({"session": grant.sid});
                 audit::note(
                     tx,

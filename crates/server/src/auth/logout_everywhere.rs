@@ -2,10 +2,12 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use gatepost_storage::{UserId, audit};
 use gatepost_tokens::EndReason;
 use serde_json::json;
 
+use super::refresh_cookie;
 use crate::app::App;
 use crate::http::bearer::Bearer;
 use crate::http::{Problem, ProblemDocument};
@@ -14,9 +16,11 @@ use crate::http::{Problem, ProblemDocument};
 #[utoipa::path(post, path = "/api/auth/logout-everywhere", tag = "auth", security(("access" = [])), responses(
     (status = 204, description = "Every session has ended"),
     (status = 401, description = "`credentials_missing`, `token_*`", body = ProblemDocument, content_type = "application/problem+json")))]
-pub async fn logout_everywhere(State(app): State<App>, bearer: Bearer) -> Result<StatusCode, Problem> {
+pub async fn logout_everywhere(State(app): State<App>, bearer: Bearer) -> Result<Response, Problem> {
     end_all(&app, bearer.user_id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    refresh_cookie::clear(&app, &mut response);
+    Ok(response)
 }
 
 /// End every session of a user, by the user's own wish; how many there were.

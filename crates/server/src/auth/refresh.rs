@@ -1,18 +1,21 @@
 //! New tokens for a session that goes on.
 
 use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use gatepost_storage::{Tx, UserId, audit, users};
 use gatepost_tokens::{Grant, Refused, Reuse, Rotation};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::granted::Granted;
+use super::granted::{self, Granted};
+use super::refresh_cookie::{self, Brought};
 use crate::accounts::letters::{self, News};
 use crate::app::App;
 use crate::config::UserSource;
 use crate::http::token::RawToken;
-use crate::http::{Client, Json, Problem, ProblemDocument};
+use crate::http::{Client, Code, Problem, ProblemDocument};
 use crate::limits;
 
 /// The refresh token.
@@ -23,17 +26,27 @@ pub struct ByRefresh {
 }
 
 /// Exchange a refresh token for new tokens. Asking again with the same one, because the answer was lost, gives
-/// the same successor. One that was replaced long ago ends the session, and the user is told.
+/// the same successor. One that was replaced long ago ends the session, and the user is told. Where
+/// `auth.refresh_cookie` is on, the cookie brings the token, and the body may be empty.
 #[utoipa::path(post, path = "/api/auth/refresh", tag = "auth", request_body = ByRefresh, responses(
     (status = 200, body = Granted),
     (status = 401, description = "`token_malformed`, `token_expired`, `token_revoked`, `token_wrong_purpose`", body = ProblemDocument, content_type = "application/problem+json"),
+    (status = 403, description = "`origin_refused`: by cookie only", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 503, description = "`dependency_unavailable`", body = ProblemDocument, content_type = "application/problem+json")))]
-pub async fn refresh(
-    State(app): State<App>,
-    client: Client,
-    Json(body): Json<ByRefresh>,
-) -> Result<Json<Granted>, Problem> {
-    Ok(Json(exchange(&app, client, &body.refresh).await?.into()))
+pub async fn refresh(State(app): State<App>, client: Client, brought: Brought) -> Result<Response, Problem> {
+    let Some(token) = brought.token else {
+        return Err(Problem::new(Code::CredentialsMissing).detail("There is no cookie with a refresh token."));
+    };
+    match exchange(&app, client, &token).await {
+        Ok(grant) => Ok(granted::answer(&app, grant)),
+        // A cookie that is good for nothing any more goes.
+        Err(problem) if brought.by_cookie && problem.status() == StatusCode::UNAUTHORIZED => {
+            let mut response = problem.into_response();
+            refresh_cookie::clear(&app, &mut response);
+            Ok(response)
+        }
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Rotate. Reuse is written down, its letter with it, and only then refused.

@@ -72,6 +72,14 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             "is shorter than tokens.purposes.refresh.lifetime; make it at least as long",
         );
     }
+    let http = &config.http;
+    if config.auth.refresh_cookie && http.public_url_is_set && !http.public_url.is_https() {
+        wrong(
+            "auth.refresh_cookie",
+            "needs an http.public_url with https://, or browsers keep no __Host- cookie; leave http.public_url out to \
+             try it on this machine",
+        );
+    }
     if config.tokens.accept.contains(&config.tokens.dialect) {
         wrong(
             "tokens.accept",

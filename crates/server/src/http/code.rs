@@ -69,6 +69,8 @@ codes! {
         "The key is good, but has none of the scopes that the detail names.";
     FormForged = "form_forged", FORBIDDEN, "The form did not come from this page",
         "The form is too old, or another site sent it. Load the page again.";
+    OriginRefused = "origin_refused", FORBIDDEN, "Another site's page asks for this",
+        "Where `auth.refresh_cookie` is on, what the cookie permits is done for pages of `http.public_url` and of `http.cors_origins` only.";
     NotFound = "not_found", NOT_FOUND, "There is nothing here",
         "No such route or thing; a route of a module that is switched off (`modules`) answers this too.";
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method does not go with this route",

@@ -108,9 +108,9 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     format!("panicked: {}", text.as_deref().unwrap_or("with no message"))
 }
 
-/// Browsers of exactly these origins may call the API. No credentials are allowed along: the API takes
-/// none from cookies.
-pub fn cors(origins: &[String]) -> CorsLayer {
+/// Browsers of exactly these origins may call the API. Credentials are allowed along only where the API takes one from
+/// a cookie (`auth.refresh_cookie`).
+pub fn cors(origins: &[String], credentials: bool) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins
         .iter()
         .filter_map(|o| HeaderValue::from_str(o).ok())
@@ -124,6 +124,7 @@ pub fn cors(origins: &[String]) -> CorsLayer {
             HeaderName::from_static("idempotency-key"),
         ])
         .expose_headers([header::RETRY_AFTER, REQUEST_ID])
+        .allow_credentials(credentials)
         .max_age(Duration::from_secs(600))
 }
 

@@ -84,7 +84,6 @@ impl Context {
 
 /// Opens the database as it is.
 pub(super) async fn open_store(config: &Config) -> Result<Store, Failure> {
-    config.ready_to_serve()?;
     config::make_data_dir(config)?;
     let options = StoreOptions {
         schema: config.storage.schema.clone(),

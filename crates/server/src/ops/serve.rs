@@ -33,7 +33,6 @@ const BACKLOG: u32 = 1024;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<(), Failure> {
     let mut config = context.config()?;
-    config.ready_to_serve()?;
     config::make_data_dir(&config)?;
     let logs = logs::start(&config.log).map_err(|error| Failure::no(error.to_string()))?;
     let outcome = serve(context, args, &mut config).await;

@@ -10,7 +10,7 @@ use super::visitor::{self, Visitor};
 use super::{account, cookie};
 use crate::accounts::register;
 use crate::app::App;
-use crate::auth::granted::new_session;
+use crate::auth::arrival::Arrival;
 use crate::auth::login;
 use crate::http::pages::view::Login;
 use crate::http::pages::{Fault, Lang};
@@ -49,8 +49,8 @@ pub(crate) async fn submit(
             return Ok(shown(&app, lang, status, request.email, faults));
         }
     };
-    let session = new_session(client, &headers);
-    let grant = match login::log_in(&app, client, session, &email, &password).await {
+    let arrival = Arrival::of(&app, client, &headers).browser();
+    let grant = match login::log_in(&app, client, &arrival, &email, &password).await {
         Ok(grant) => grant,
         Err(problem) => {
             let status = problem.status();
@@ -65,6 +65,7 @@ pub(crate) async fn submit(
     let user_id = grant.subject.parse().map_err(Problem::internal)?;
     let mut response = Redirect::to("/account").into_response();
     cookie::add(&mut response, visitor::cookie(&app, user_id, grant.sid)?);
+    cookie::add(&mut response, arrival.cookie(&app));
     Ok(response)
 }
 

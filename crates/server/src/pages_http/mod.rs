@@ -24,7 +24,7 @@ pub(crate) mod origin;
 mod register;
 mod remember;
 mod reset_password;
-mod visitor;
+pub(crate) mod visitor;
 
 use axum::routing::get;
 use axum::{Router, middleware};

@@ -24,7 +24,8 @@ pub(crate) async fn same_origin(State(app): State<App>, request: Request, next: 
     }
 }
 
-fn is_ours(headers: &HeaderMap, public_url: &str) -> bool {
+/// Whether a request comes from a page of ours, or from no page at all.
+pub(crate) fn is_ours(headers: &HeaderMap, public_url: &str) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),

@@ -24,6 +24,9 @@ const COOKIE: Cookie = Cookie {
     same_site: "Lax",
 };
 
+/// How exact the time is at which a browser was last heard of: not every page is worth a write.
+const SEEN_AGAIN_AFTER: Duration = Duration::from_secs(600);
+
 /// Keeps what is sealed here apart from everything else that is.
 const SEALED_AS: &str = "browser session";
 
@@ -46,8 +49,17 @@ impl Visitor {
         };
         // Asked anew for every page: a session that was ended anywhere is over here at once.
         let sessions = app.tokens.sessions(&user_id.to_string()).await?;
-        let lives = sessions.iter().any(|session| session.id == sid);
-        Ok(lives.then_some(Self {
+        let Some(own) = sessions.iter().find(|session| session.id == sid) else {
+            return Ok(None);
+        };
+        if own.last_used_at + SEEN_AGAIN_AFTER < app.now() {
+            app.store
+                .run_tx("see_session", move |tx| {
+                    Box::pin(async move { gatepost_storage::sessions::see(tx, sid).await })
+                })
+                .await?;
+        }
+        Ok(Some(Self {
             user_id,
             sid,
             sessions,
@@ -87,7 +99,8 @@ pub(crate) fn no_cookie(app: &App) -> Option<HeaderValue> {
     COOKIE.clear(app)
 }
 
-fn lifetime(app: &App) -> Duration {
+/// How long a session lives that is not refreshed.
+pub(crate) fn lifetime(app: &App) -> Duration {
     let refresh = app.tokens.tokens().purpose_named("refresh");
     refresh
         .map_or(Duration::ZERO, |purpose| purpose.lifetime)

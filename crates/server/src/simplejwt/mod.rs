@@ -86,7 +86,7 @@ async fn serve(app: App, client: Client, request: Request, view: View) -> Respon
         .first()
         .cloned()
         .unwrap_or_default();
-    let agent = crate::auth::granted::new_session(client, request.headers());
+    let agent = crate::auth::arrival::Arrival::of(&app, client, request.headers()).session;
     let outcome = match fields::of(request).await {
         Err(refused) => Err(refused),
         Ok(fields) => match view {

@@ -33,10 +33,10 @@ impl<'a> Browser<'a> {
         body: Option<String>,
         more: &[(&str, &str)],
     ) -> Shown {
-        let mut request = self
-            .app
-            .request(method, path(address))
-            .header("user-agent", "Test/1.0");
+        let mut request = self.app.request(method, path(address));
+        if !more.iter().any(|(name, _)| *name == "user-agent") {
+            request = request.header("user-agent", "Test/1.0");
+        }
         if !more.iter().any(|(name, _)| *name == "accept") {
             request = request.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
         }

@@ -29,8 +29,9 @@ impl Letters {
             tokens: app.tokens.clone(),
             links: app.config.links.clone(),
             places: Places {
-                login_url: page("/login"),
-                forgot_url: page("/forgot-password"),
+                login: page("/login"),
+                forgot: page("/forgot-password"),
+                account: page("/account"),
             },
         }
     }

@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 pub(crate) use self::link::LinkLetter;
 pub use self::make::Letters;
-pub(crate) use self::news::email_change_asked;
 pub use self::news::{NEWS_WORTH_SENDING, News, email_changed, news};
+pub(crate) use self::news::{email_change_asked, new_device};
 use crate::app::App;
 use crate::http::Problem;
 
@@ -31,6 +31,9 @@ pub struct Asked {
     /// Which of a change's two addresses it goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     to: Option<Side>,
+    /// The session that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<Uuid>,
 }
 
 /// One of the two addresses of a change.
@@ -48,11 +51,17 @@ impl Asked {
             at,
             change: None,
             to: None,
+            session: None,
         }
     }
 
     fn about(mut self, change: Uuid) -> Self {
         self.change = Some(change);
+        self
+    }
+
+    fn of_session(mut self, session: Uuid) -> Self {
+        self.session = Some(session);
         self
     }
 

@@ -3,15 +3,18 @@
 use std::time::Duration;
 
 use gatepost_mail::letter::{
-    AlreadyRegistered, EmailChangeAsked, EmailChanged, PasswordChanged, RefreshReuseDetected, Welcome,
+    AlreadyRegistered, EmailChangeAsked, EmailChanged, NewDevice, PasswordChanged, RefreshReuseDetected,
+    Welcome,
 };
 use gatepost_mail::{About, AccountIntent, EmailAddress, Letter, MailError};
 use gatepost_storage::email_changes::EmailChangeRow;
-use gatepost_storage::{Timestamp, Tx, email_changes};
+use gatepost_storage::{Timestamp, Tx, email_changes, sessions};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{Asked, Side};
 use crate::app::App;
+use crate::auth::device::Device;
 use crate::http::Problem;
 
 /// News that is older than this is not news.
@@ -32,16 +35,19 @@ pub enum News {
     EmailChangeAsked,
     /// The account has another address.
     EmailChanged,
+    /// Somebody logged in from a device that was not known.
+    NewDevice,
 }
 
 impl News {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::AlreadyRegistered,
         Self::Welcome,
         Self::PasswordChanged,
         Self::RefreshReuse,
         Self::EmailChangeAsked,
         Self::EmailChanged,
+        Self::NewDevice,
     ];
 
     /// The one with that template.
@@ -57,20 +63,25 @@ impl News {
             Self::RefreshReuse => RefreshReuseDetected::TEMPLATE,
             Self::EmailChangeAsked => EmailChangeAsked::TEMPLATE,
             Self::EmailChanged => EmailChanged::TEMPLATE,
+            Self::NewDevice => NewDevice::TEMPLATE,
         }
     }
 
     /// Whether it can be told anew by whoever knows only whom it was about.
     pub(super) const fn says_only_when(self) -> bool {
-        !matches!(self, Self::EmailChangeAsked | Self::EmailChanged)
+        !matches!(
+            self,
+            Self::EmailChangeAsked | Self::EmailChanged | Self::NewDevice
+        )
     }
 }
 
 /// Where letters of this kind lead.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
-    pub(super) login_url: String,
-    pub(super) forgot_url: String,
+    pub(super) login: String,
+    pub(super) forgot: String,
+    pub(super) account: String,
 }
 
 /// What the template shows; `None` if what it would tell is forgotten.
@@ -81,7 +92,7 @@ pub(super) async fn data(
     asked: &Asked,
     at: jiff::Timestamp,
 ) -> Result<Option<Value>, MailError> {
-    let (login_url, forgot_url) = (places.login_url.clone(), places.forgot_url.clone());
+    let (login_url, forgot_url) = (places.login.clone(), places.forgot.clone());
     let data = match news {
         News::AlreadyRegistered => serde_json::to_value(AlreadyRegistered {
             asked_at: at,
@@ -115,6 +126,24 @@ pub(super) async fn data(
                 old_email: masked(&change.old_email),
                 new_email: masked(&change.email),
                 changed_at: at,
+            })
+        }
+        News::NewDevice => {
+            let session = match asked.session {
+                Some(id) => sessions::get(tx, id).await?,
+                None => None,
+            };
+            let Some(session) = session else {
+                return Ok(None);
+            };
+            let device = session.user_agent.as_deref().map(Device::of).unwrap_or_default();
+            serde_json::to_value(NewDevice {
+                app: device.app.unwrap_or_default().to_owned(),
+                system: device.system.unwrap_or_default().to_owned(),
+                network: session.ip.unwrap_or_default(),
+                at,
+                account_url: places.account.clone(),
+                forgot_url,
             })
         }
     };
@@ -170,6 +199,18 @@ pub async fn email_changed(
         tell(app, tx, News::EmailChanged, &change.subject, locale, asked).await?;
     }
     Ok(())
+}
+
+/// Somebody logged in from a device that was not known, by opening this session.
+pub(crate) async fn new_device(
+    app: &App,
+    tx: &mut Tx<'_>,
+    user_id: &str,
+    locale: &str,
+    session: Uuid,
+) -> Result<(), Problem> {
+    let asked = Asked::at(tx.now()).of_session(session);
+    tell(app, tx, News::NewDevice, user_id, locale, asked).await
 }
 
 /// As [`news`], of something that has more to it than its time.

@@ -1,6 +1,7 @@
 //! Delete one's own account.
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -9,6 +10,7 @@ use crate::accounts::Password;
 use crate::accounts::user::User;
 use crate::accounts::users;
 use crate::app::App;
+use crate::auth::refresh_cookie;
 use crate::http::bearer::Bearer;
 use crate::http::{Client, Json, Problem, ProblemDocument};
 
@@ -29,7 +31,7 @@ pub async fn delete(
     bearer: Bearer,
     client: Client,
     Json(body): Json<Farewell>,
-) -> Result<Json<User>, Problem> {
+) -> Result<Response, Problem> {
     let user = row(&app, &bearer).await?;
     confirm(&app, client, &user, &body.password).await?;
     let (parts, id, actor) = (app.clone(), bearer.user_id, bearer.actor());
@@ -41,7 +43,9 @@ pub async fn delete(
         })
         .await?;
     if deleted {
-        Ok(Json(User::from(&user)))
+        let mut response = Json(User::from(&user)).into_response();
+        refresh_cookie::clear(&app, &mut response);
+        Ok(response)
     } else {
         Err(gone())
     }

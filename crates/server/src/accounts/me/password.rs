@@ -1,6 +1,7 @@
 //! Change one's own password.
 
 use axum::extract::State;
+use axum::response::Response;
 use gatepost_storage::{UserId, audit, users};
 use gatepost_tokens::{ChangeEmail, ChangePassword, Grant};
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use super::{confirm, gone, row};
 use crate::accounts::letters::{self, News};
 use crate::accounts::{Password, profile};
 use crate::app::App;
-use crate::auth::granted::Granted;
+use crate::auth::granted::{self, Granted};
 use crate::events;
 use crate::events::user::How;
 use crate::http::bearer::Bearer;
@@ -39,7 +40,7 @@ pub async fn password(
     bearer: Bearer,
     client: Client,
     Json(body): Json<Change>,
-) -> Result<Json<Granted>, Problem> {
+) -> Result<Response, Problem> {
     let grant = change(
         &app,
         client,
@@ -49,7 +50,7 @@ pub async fn password(
         &body.new,
     )
     .await?;
-    Ok(Json(grant.into()))
+    Ok(granted::answer(&app, grant))
 }
 
 /// Change the password of the user whose session this is.

@@ -2,11 +2,13 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use gatepost_storage::UserId;
 use gatepost_tokens::EndReason;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::refresh_cookie;
 use crate::http::bearer::Bearer;
 use crate::http::{Id, Problem, ProblemDocument};
 
@@ -16,12 +18,15 @@ use crate::http::{Id, Problem, ProblemDocument};
     (status = 204, description = "It has ended"),
     (status = 401, description = "`credentials_missing`, `token_*`", body = ProblemDocument, content_type = "application/problem+json"),
     (status = 404, description = "`not_found`: no living session of yours", body = ProblemDocument, content_type = "application/problem+json")))]
-pub async fn end(State(app): State<App>, bearer: Bearer, Id(id): Id) -> Result<StatusCode, Problem> {
-    if end_one(&app, bearer.user_id, id).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(Problem::not_found())
+pub async fn end(State(app): State<App>, bearer: Bearer, Id(id): Id) -> Result<Response, Problem> {
+    if !end_one(&app, bearer.user_id, id).await? {
+        return Err(Problem::not_found());
     }
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    if id == bearer.session {
+        refresh_cookie::clear(&app, &mut response);
+    }
+    Ok(response)
 }
 
 /// End a session of this user; whether it was alive.

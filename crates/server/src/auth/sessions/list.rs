@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::auth::device::Device;
 use crate::http::bearer::Bearer;
 use crate::http::{Json, Problem, ProblemDocument};
 
@@ -20,16 +21,19 @@ pub struct Session {
     /// When it was opened.
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
-    /// When it was last refreshed.
+    /// When it was last heard of: to the lifetime of an access token (an hour) for programs, to ten minutes for the hosted
+    /// pages.
     #[schema(value_type = String, format = DateTime)]
     pub last_used_at: Timestamp,
     /// When it ends if it is not refreshed.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// What the client called itself.
+    /// The device in words, as far as it is known: `Firefox on Linux`.
+    pub device: Option<String>,
+    /// The network it was opened from: `192.0.2.0/24`, `2001:db8:1::/48`. The address itself is not kept.
+    pub network: Option<String>,
+    /// What the client called itself, at most 255 characters.
     pub user_agent: Option<String>,
-    /// Where it was opened from.
-    pub ip: Option<String>,
 }
 
 /// All sessions of a person.
@@ -59,8 +63,12 @@ pub async fn of_user(app: &App, user_id: UserId, current: Option<Uuid>) -> Resul
         created_at: session.created_at,
         last_used_at: session.last_used_at,
         expires_at: session.expires_at,
+        device: session
+            .user_agent
+            .as_deref()
+            .and_then(|agent| Device::of(agent).words()),
+        network: session.ip,
         user_agent: session.user_agent,
-        ip: session.ip,
     };
     Ok(sessions.into_iter().map(view).collect())
 }

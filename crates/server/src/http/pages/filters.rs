@@ -6,6 +6,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, ErrorKind, HtmlEscape, State};
 
 use super::{Lang, strings};
+use crate::auth::device::Device;
 
 pub(super) fn add(env: &mut Environment<'static>) {
     env.add_function("t", t);
@@ -85,37 +86,14 @@ fn time(text: &str) -> Result<Timestamp, Error> {
         .map_err(|_| Error::new(ErrorKind::InvalidOperation, "not an RFC 3339 time"))
 }
 
-/// A browser's `User-Agent` in two words: `Firefox, Linux`. What is not known is cut short.
+/// A `User-Agent` in two words: `Firefox, Linux`. What is not known is cut short.
 fn device(agent: &str) -> String {
-    let find = |known: &[(&str, &'static str)]| {
-        known
-            .iter()
-            .find(|(mark, _)| agent.contains(mark))
-            .map(|(_, name)| *name)
-    };
-    // In this order: the later ones' marks stand in the earlier ones' texts too.
-    let browser = find(&[
-        ("Edg", "Edge"),
-        ("OPR/", "Opera"),
-        ("YaBrowser/", "Yandex Browser"),
-        ("SamsungBrowser/", "Samsung Internet"),
-        ("Firefox/", "Firefox"),
-        ("FxiOS/", "Firefox"),
-        ("CriOS/", "Chrome"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    let system = find(&[
-        ("Windows", "Windows"),
-        ("Android", "Android"),
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Mac OS X", "Mac"),
-        ("Linux", "Linux"),
-    ]);
-    match (browser, system) {
-        (Some(browser), Some(system)) => format!("{browser}, {system}"),
-        (Some(browser), None) => browser.to_owned(),
+    match Device::of(agent) {
+        Device {
+            app: Some(app),
+            system: Some(system),
+        } => format!("{app}, {system}"),
+        Device { app: Some(known), .. } => known.to_owned(),
         _ => agent.chars().take(40).collect(),
     }
 }
@@ -176,7 +154,8 @@ mod tests {
         assert_eq!(device(edge), "Edge, Windows");
         let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605 Version/18 Mobile Safari/604";
         assert_eq!(device(iphone), "Safari, iPhone");
-        assert_eq!(device("curl/8.9"), "curl/8.9");
+        assert_eq!(device("curl/8.9"), "curl");
+        assert_eq!(device("fridge/1"), "fridge/1");
         assert_eq!(device(&"ы".repeat(500)).chars().count(), 40);
     }
 

@@ -9,12 +9,7 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let loaded = Config::load(&Origin::process(context.config_file.clone()));
     let problems: Vec<Problem> = match loaded {
         Err(error) => error.problems,
-        Ok(config) => {
-            let unready = config.ready_to_serve().err();
-            let mut problems = unready.map(|error| error.problems).unwrap_or_default();
-            problems.extend(of_templates(&config));
-            problems
-        }
+        Ok(config) => of_templates(&config),
     };
     let items: Vec<_> = problems
         .iter()

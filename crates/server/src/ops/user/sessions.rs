@@ -1,5 +1,6 @@
 //! `gatepost user sessions`.
 
+use crate::auth::device::Device;
 use crate::ops::context::Context;
 use crate::ops::failure::Failure;
 use crate::ops::words::{relative, table};
@@ -14,7 +15,7 @@ pub(super) async fn run(context: &Context, named: &str) -> Result<(), Failure> {
         .map(|s| {
             serde_json::json!({
                 "id": s.id, "created_at": s.created_at, "last_used_at": s.last_used_at,
-                "expires_at": s.expires_at, "user_agent": s.user_agent, "ip": s.ip,
+                "expires_at": s.expires_at, "device": device(s), "network": s.ip, "user_agent": s.user_agent,
             })
         })
         .collect();
@@ -25,25 +26,24 @@ pub(super) async fn run(context: &Context, named: &str) -> Result<(), Failure> {
         let rows: Vec<_> = sessions
             .iter()
             .map(|s| {
-                // Shown as text that can't speak to the terminal: clients choose it.
-                let device: String = s
-                    .user_agent
-                    .as_deref()
-                    .unwrap_or("?")
-                    .chars()
-                    .filter(|c| !c.is_control())
-                    .take(60)
-                    .collect();
                 vec![
                     s.id.to_string(),
                     relative(s.created_at, now),
                     relative(s.last_used_at, now),
                     relative(s.expires_at, now),
                     s.ip.clone().unwrap_or_else(|| "?".to_owned()),
-                    device,
+                    device(s).unwrap_or_else(|| "?".to_owned()),
                 ]
             })
             .collect();
-        table(&["ID", "BEGAN", "LAST USED", "ENDS", "ADDRESS", "DEVICE"], &rows)
+        table(&["ID", "BEGAN", "LAST USED", "ENDS", "NETWORK", "DEVICE"], &rows)
     })
+}
+
+/// In words of ours: what a client calls itself could speak to the terminal.
+fn device(session: &gatepost_tokens::Session) -> Option<String> {
+    session
+        .user_agent
+        .as_deref()
+        .and_then(|agent| Device::of(agent).words())
 }

@@ -1,3 +1,5 @@
+mod devices;
 mod login;
 mod refresh;
+mod refresh_cookie;
 mod sessions;

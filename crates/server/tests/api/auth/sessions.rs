@@ -5,6 +5,8 @@ use crate::{ANNA, OWLS, on_both};
 
 on_both!(list_and_end_one, everywhere);
 
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
 async fn list_and_end_one(app: TestApp) {
     app.user(ANNA, OWLS).await;
     app.user("boris@example.com", OWLS).await;
@@ -13,7 +15,7 @@ async fn list_and_end_one(app: TestApp) {
     let login = json!({"email": ANNA, "password": OWLS});
     let desk = app
         .request("POST", "/api/auth/login")
-        .header("user-agent", "Desk/1.0")
+        .header("user-agent", FIREFOX)
         .json(login)
         .send()
         .await;
@@ -27,9 +29,11 @@ async fn list_and_end_one(app: TestApp) {
     assert_eq!((items.len(), &sessions.body["next"]), (2, &json!(null)));
     let current = items.iter().find(|session| session["current"] == true).unwrap();
     assert_eq!(
-        (&current["user_agent"], &current["ip"]),
-        (&json!("Desk/1.0"), &json!("127.0.0.1"))
+        (&current["device"], &current["network"]),
+        (&json!("Firefox on Linux"), &json!("127.0.0.0/24")),
+        "{current}"
     );
+    assert_eq!(current["user_agent"], FIREFOX);
     let other = items.iter().find(|session| session["current"] == false).unwrap()["id"]
         .as_str()
         .unwrap();
@@ -77,6 +81,9 @@ async fn list_and_end_one(app: TestApp) {
             .status,
         200
     );
+    // The login from another device was told.
+    app.run_pending().await;
+    assert_eq!(app.letters(ANNA).await.last().unwrap().template, "new_device");
 }
 
 async fn everywhere(app: TestApp) {
