@@ -154,9 +154,10 @@ impl BuildError {
     /// Whether it makes sense to try again later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Storage(error) => error.is_transient(),
+            Self::Storage(error) | Self::DjangoTables(DjangoTablesError::Storage(error)) => {
+                error.is_transient()
+            }
             Self::SigningKeys(error) => error.is_transient(),
-            Self::DjangoTables(DjangoTablesError::Storage(error)) => error.is_transient(),
             _ => false,
         }
     }

@@ -32,7 +32,7 @@ pub async fn logout(State(app): State<App>, brought: Brought) -> Result<Response
 /// End the session of this refresh token, if it still lives.
 pub async fn log_out(app: &App, refresh: &RawToken) -> Result<(), Problem> {
     match app.tokens.look_at_refresh(refresh.expose()) {
-        Ok(_) => {}
+        Ok(()) => {}
         Err(refused @ (Refused::Malformed | Refused::WrongPurpose)) => return Err(refused.into()),
         Err(_) => return Ok(()),
     }

@@ -109,7 +109,7 @@ fn what_one_makes_or_ends_the_other_takes_or_refuses() {
 fn each_for_the_other(django: &Django) {
     let gatepost = django.setup().start();
     let (theirs, ours) = (django.client(), gatepost.client());
-    let login = django.login();
+    let login = Django::login();
     let (of_django, of_gatepost) = (pair(&theirs, &login), pair(&ours, &login));
     for access in [&of_django.0, &of_gatepost.0] {
         assert_eq!(
@@ -311,7 +311,7 @@ fn a_password_that_django_changes_ends_tokens_that_are_tied_to_it() {
     let django = Django::start(Users::Int, settings);
     let gatepost = django.setup().start();
     let ours = gatepost.client();
-    let (access, _) = pair(&ours, &django.login());
+    let (access, _) = pair(&ours, &Django::login());
     django.client().with_bearer(&access).get("/me/").expect(200);
     ours.with_bearer(&access).get("/api/users/me").expect(200);
     // One that was made under another password.
@@ -326,7 +326,7 @@ fn a_password_that_django_changes_ends_tokens_that_are_tied_to_it() {
 #[test]
 fn from_one_dialect_into_the_other_and_back_nobody_is_logged_out() {
     let django = Django::start(Users::Int, strict());
-    let login = django.login();
+    let login = Django::login();
     let moved = |dialect: &str, accept: &str| {
         let setup = django.setup().set("tokens.dialect", format!("{dialect:?}"));
         setup.set("tokens.accept", format!("[{accept}]"))

@@ -134,7 +134,7 @@ impl TokenService {
             return match Box::pin(self.refresh_in(tx, raw)).await? {
                 Rotation::Granted(grant) => Ok(Renewed::of_grant(grant)),
                 Rotation::Reuse(_) => Err(TokenError::Blacklisted.into()),
-                Rotation::Refused(refused) => Err(their_words(refused).into()),
+                Rotation::Refused(refused) => Err(their_words(&refused).into()),
             };
         };
         let payload = check_listed(tx, &dialect, raw, "refresh").await??;
@@ -247,7 +247,7 @@ impl TokenService {
             return match self.validate_any(raw).await {
                 Ok(_) => Ok(true),
                 Err(Refused::Unavailable(cause)) => Err(RouteError::Service(unavailable(cause))),
-                Err(refused) => Err(their_words(refused).into()),
+                Err(refused) => Err(their_words(&refused).into()),
             };
         };
         let jwt = &dialect.jwt;
@@ -263,7 +263,7 @@ impl TokenService {
     pub async fn blacklist_in(&self, tx: &mut Tx<'_>, raw: &str) -> Result<(), RouteError> {
         let Some(dialect) = self.theirs(raw) else {
             if let Err(refused) = self.tokens.check::<crate::purpose::Refresh>(raw) {
-                return Err(their_words(refused).into());
+                return Err(their_words(&refused).into());
             }
             return if !self.is_dropped("refresh") && self.log_out_in(tx, raw).await? {
                 Ok(())
@@ -315,7 +315,7 @@ fn is_falsy(value: &Value) -> bool {
     }
 }
 
-fn their_words(refused: Refused) -> TokenError {
+fn their_words(refused: &Refused) -> TokenError {
     match refused {
         Refused::Expired => TokenError::Expired,
         Refused::WrongPurpose => TokenError::WrongType,

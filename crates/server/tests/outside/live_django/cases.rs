@@ -225,7 +225,7 @@ pub(crate) fn all<'a>(maker: &'a Maker<'a>) -> Vec<Case<'a>> {
         plain(kind, "POST", "refresh/", kind, body);
     }
     let name = maker.django.username_field();
-    let (user, password) = maker.django.login();
+    let (user, password) = Django::login();
     for body in [
         json!({name: user, "password": password}),
         json!({name: format!(" {user} "), "password": format!("\t{password}\n")}),

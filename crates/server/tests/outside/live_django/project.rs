@@ -97,7 +97,7 @@ impl Django {
     }
 
     /// Name and password.
-    pub(crate) fn login(&self) -> (String, String) {
+    pub(crate) fn login() -> (String, String) {
         (NAME.to_owned(), PASSWORD.to_owned())
     }
 
