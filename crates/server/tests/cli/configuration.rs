@@ -33,13 +33,14 @@ fn check_lists_everything_that_is_wrong_by_name() {
     assert!(ran.out.contains("did you mean mail.transport"), "{}", ran.out);
     place.run(&["user", "list"]).refused(1, "mail.transprot");
 
-    let mut later = Place::sqlite();
-    later.set("GATEPOST__AUTH__REFRESH_COOKIE", "true");
+    let mut plain = Place::sqlite();
+    plain.set("GATEPOST__AUTH__REFRESH_COOKIE", "true");
+    plain.set("GATEPOST__HTTP__PUBLIC_URL", "http://id.example.com");
     let json: serde_json::Value =
-        serde_json::from_str(later.run(&["--json", "config", "check"]).out.trim()).unwrap();
+        serde_json::from_str(plain.run(&["--json", "config", "check"]).out.trim()).unwrap();
     assert_eq!(json["ok"], false);
     assert_eq!(json["problems"][0]["key"], "auth.refresh_cookie");
-    later.run(&["serve"]).refused(1, "use false");
+    plain.run(&["serve"]).refused(1, "auth.refresh_cookie");
 }
 
 #[test]
