@@ -128,6 +128,43 @@ fn login(client: &Client, email: &str, password: &str) -> gatepost_bench::outsid
     client.post("/api/auth/login", &json!({"email": email, "password": password}))
 }
 
+/// The first and the third by their ids: of the kinds of passwords in that order.
+#[track_caller]
+fn what_programs_may_do(django: &Project, gate: &Instance, client: &Client, first: &str, third: &str) {
+    // Programs: look, switch off; what only Django may do is refused by name.
+    let program = client.with_bearer(&gate.key(&["users:read", "users:write"]));
+    let at = format!("/api/service/users/{first}");
+    assert_eq!(program.get(&at).expect(200).json()["email"], json!(of(KINDS[0])));
+    let all = program.get("/api/service/users?limit=3").expect(200).json();
+    assert_eq!(
+        (all["items"].as_array().unwrap().len(), &all["next"]),
+        (3, &json!(third))
+    );
+    let pair = Pair::of(&login(&client, &of(KINDS[0]), OWLS).expect(200));
+    let off = serde_json::to_vec(&json!({"active": false})).unwrap();
+    program
+        .send("PATCH", &at, Some(("application/json", off)))
+        .expect(200);
+    client.with_bearer(&pair.access).get("/api/users/me").expect(401);
+    assert_eq!(django.ask(&["show", &of(KINDS[0])])["active"], json!(false));
+    assert_eq!(
+        program.send("DELETE", &at, None).expect(409).code(),
+        "accounts_elsewhere"
+    );
+    // Shut out by Django: nothing of what was opened here goes on.
+    let pair = Pair::of(&login(&client, &of(KINDS[1]), OWLS).expect(200));
+    django.ask(&["shut_out", &of(KINDS[1])]);
+    client
+        .post("/api/auth/refresh", &json!({"refresh": pair.refresh}))
+        .expect(401);
+    client.with_bearer(&pair.access).get("/api/users/me").expect(401);
+    let made = json!({"email": "new@example.com", "password": STONES});
+    assert_eq!(
+        program.post("/api/service/users", &made).expect(409).code(),
+        "accounts_elsewhere"
+    );
+}
+
 #[test]
 fn djangos_own_table_is_used_beside_a_live_django() {
     let django = Project::new();
@@ -199,38 +236,7 @@ fn djangos_own_table_is_used_beside_a_live_django() {
     login(&client, &ben, OWLS).expect(401);
     login(&client, &ben, STONES).expect(200);
 
-    // Programs: look, switch off; what only Django may do is refused by name.
-    let program = client.with_bearer(&gate.key(&["users:read", "users:write"]));
-    let at = format!("/api/service/users/{}", ids[0]);
-    assert_eq!(program.get(&at).expect(200).json()["email"], json!(of(KINDS[0])));
-    let all = program.get("/api/service/users?limit=3").expect(200).json();
-    assert_eq!(
-        (all["items"].as_array().unwrap().len(), &all["next"]),
-        (3, &json!(ids[2].to_string()))
-    );
-    let pair = Pair::of(&login(&client, &of(KINDS[0]), OWLS).expect(200));
-    let off = serde_json::to_vec(&json!({"active": false})).unwrap();
-    program
-        .send("PATCH", &at, Some(("application/json", off)))
-        .expect(200);
-    client.with_bearer(&pair.access).get("/api/users/me").expect(401);
-    assert_eq!(django.ask(&["show", &of(KINDS[0])])["active"], json!(false));
-    assert_eq!(
-        program.send("DELETE", &at, None).expect(409).code(),
-        "accounts_elsewhere"
-    );
-    // Shut out by Django: nothing of what was opened here goes on.
-    let pair = Pair::of(&login(&client, &of(KINDS[1]), OWLS).expect(200));
-    django.ask(&["shut_out", &of(KINDS[1])]);
-    client
-        .post("/api/auth/refresh", &json!({"refresh": pair.refresh}))
-        .expect(401);
-    client.with_bearer(&pair.access).get("/api/users/me").expect(401);
-    let made = json!({"email": "new@example.com", "password": STONES});
-    assert_eq!(
-        program.post("/api/service/users", &made).expect(409).code(),
-        "accounts_elsewhere"
-    );
+    what_programs_may_do(&django, &gate, &client, &ids[0].to_string(), &ids[2].to_string());
 
     // "Forgot password" by our own letter.
     let (mail, argon) = (reader(&gate), of("argon2"));

@@ -121,6 +121,9 @@ fn a_logout_under_load_is_known_to_all_within_a_second() {
 }
 
 /// The one that is cut off cannot hear of the logout: from a second after it on it lets nobody in.
+/// What becomes of the way to the database.
+type Trouble = fn(&Wire);
+
 #[test]
 fn an_instance_that_hears_nothing_accepts_nothing_after_a_second() {
     let (far, wire) = postgres_over_a_wire();
@@ -129,7 +132,7 @@ fn an_instance_that_hears_nothing_accepts_nothing_after_a_second() {
     let near = far.clone().set("storage.url", format!("{url:?}"));
     let (near, far) = (near.start(), far.start());
     let sessions = Sessions::of(&near);
-    let troubles: [(&str, fn(&Wire)); 4] = [
+    let troubles: [(&str, Trouble); 4] = [
         ("cut", Wire::cut),
         ("silent", Wire::stall),
         ("half open", |wire| {
