@@ -140,7 +140,7 @@ fn what_programs_may_do(django: &Project, gate: &Instance, client: &Client, firs
         (all["items"].as_array().unwrap().len(), &all["next"]),
         (3, &json!(third))
     );
-    let pair = Pair::of(&login(&client, &of(KINDS[0]), OWLS).expect(200));
+    let pair = Pair::of(&login(client, &of(KINDS[0]), OWLS).expect(200));
     let off = serde_json::to_vec(&json!({"active": false})).unwrap();
     program
         .send("PATCH", &at, Some(("application/json", off)))
@@ -152,7 +152,7 @@ fn what_programs_may_do(django: &Project, gate: &Instance, client: &Client, firs
         "accounts_elsewhere"
     );
     // Shut out by Django: nothing of what was opened here goes on.
-    let pair = Pair::of(&login(&client, &of(KINDS[1]), OWLS).expect(200));
+    let pair = Pair::of(&login(client, &of(KINDS[1]), OWLS).expect(200));
     django.ask(&["shut_out", &of(KINDS[1])]);
     client
         .post("/api/auth/refresh", &json!({"refresh": pair.refresh}))

@@ -120,10 +120,10 @@ fn a_logout_under_load_is_known_to_all_within_a_second() {
     assert!(most < WITHIN, "99.9th percentile {most:?}");
 }
 
-/// The one that is cut off cannot hear of the logout: from a second after it on it lets nobody in.
 /// What becomes of the way to the database.
 type Trouble = fn(&Wire);
 
+/// The one that is cut off cannot hear of the logout: from a second after it on it lets nobody in.
 #[test]
 fn an_instance_that_hears_nothing_accepts_nothing_after_a_second() {
     let (far, wire) = postgres_over_a_wire();
