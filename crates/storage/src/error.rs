@@ -115,6 +115,13 @@ fn is_outage(code: &str) -> bool {
     }
 }
 
+impl Error {
+    /// Whether a role or another object that a statement names is not there (PostgreSQL's 42704).
+    pub(crate) fn misses_an_object(&self) -> bool {
+        matches!(self, Error::Database(sqlx::Error::Database(e)) if e.code().as_deref() == Some("42704"))
+    }
+}
+
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::error::ErrorKind;

@@ -98,19 +98,31 @@ impl File {
     }
 }
 
+/// How often a migration that misses a role is tried in all. Roles belong to all databases of a server, so the lock of one
+/// schema does not keep others from making the same one: whoever came second waits until it is there, is told so, and
+/// may still not find it in the same transaction.
+const TRIES: u32 = 3;
+
 impl Store {
     /// Applies what is missing of `sets`; what was applied. Safe to call from several instances at once.
     ///
     /// # Errors
     /// [`Error::Migration`] if the database is not one that this release works with.
     pub async fn migrate(&self, sets: &[Set]) -> Result<Vec<Migration>, Error> {
-        let sets = sets.to_vec();
-        let applied = self
-            .run_tx("migrate", move |tx| {
-                let sets = sets.clone();
-                Box::pin(async move { apply(tx, &sets).await })
-            })
-            .await?;
+        let mut tries = 1..TRIES;
+        let applied = loop {
+            let wanted = sets.to_vec();
+            let applied = self
+                .run_tx("migrate", move |tx| {
+                    let sets = wanted.clone();
+                    Box::pin(async move { apply(tx, &sets).await })
+                })
+                .await;
+            match applied {
+                Err(error) if error.misses_an_object() && tries.next().is_some() => {}
+                applied => break applied?,
+            }
+        };
         self.follow_database_clock().await?;
         Ok(applied)
     }

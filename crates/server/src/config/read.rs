@@ -59,7 +59,7 @@ pub(crate) fn read(r: &mut Reader) -> Option<Config> {
         cache: cache?,
         mail: mail?,
         tokens: tokens?,
-        simplejwt: simplejwt?,
+        simplejwt,
         accounts: accounts?,
         auth: auth?,
         limits_enabled: limits_enabled?,

@@ -52,7 +52,14 @@ const CODE: [(&str, &str); 9] = [
     ),
 ];
 
-pub(crate) fn simplejwt(r: &mut Reader) -> Option<SimpleJwtConfig> {
+/// What was wrong has been said: the rest is read all the same, so that all problems come out at once.
+fn set<T>(place: &mut T, read: Option<T>) {
+    if let Some(value) = read {
+        *place = value;
+    }
+}
+
+pub(crate) fn simplejwt(r: &mut Reader) -> SimpleJwtConfig {
     for (name, followed) in CODE {
         let key = format!("simplejwt.{name}");
         let text = r.text(&key, Seen::Whole).unwrap_or_default();
@@ -64,7 +71,7 @@ pub(crate) fn simplejwt(r: &mut Reader) -> Option<SimpleJwtConfig> {
         }
     }
     let signing_key = r.text("simplejwt.signing_key", Seen::Length);
-    let mut settings = Settings::new(signing_key?);
+    let mut settings = Settings::new(signing_key.unwrap_or_default());
     let s = &mut settings;
     for (key, lifetime) in [
         ("access_token_lifetime", &mut s.access_token_lifetime),
@@ -76,12 +83,12 @@ pub(crate) fn simplejwt(r: &mut Reader) -> Option<SimpleJwtConfig> {
         ),
     ] {
         let key = format!("simplejwt.{key}");
-        *lifetime = r.duration(&key)?;
+        set(lifetime, r.duration(&key));
         if *lifetime < Duration::from_secs(1) || *lifetime > gatepost_tokens::MAX_LIFETIME {
             r.problem(&key, "must be from a second to 366 days");
         }
     }
-    s.leeway = r.duration("simplejwt.leeway")?;
+    set(&mut s.leeway, r.duration("simplejwt.leeway"));
     for (key, switch) in [
         ("rotate_refresh_tokens", &mut s.rotate_refresh_tokens),
         ("blacklist_after_rotation", &mut s.blacklist_after_rotation),
@@ -89,33 +96,43 @@ pub(crate) fn simplejwt(r: &mut Reader) -> Option<SimpleJwtConfig> {
         ("check_revoke_token", &mut s.check_revoke_token),
         ("check_user_is_active", &mut s.check_user_is_active),
     ] {
-        *switch = r.switch(&format!("simplejwt.{key}"))?;
+        set(switch, r.switch(&format!("simplejwt.{key}")));
     }
     let algorithms = Algorithm::ALL.map(|algorithm| (algorithm.as_str(), algorithm));
-    s.algorithm = r.parsed("simplejwt.algorithm", Seen::Whole, |text| {
+    let algorithm = r.parsed("simplejwt.algorithm", Seen::Whole, |text| {
         one_of(text, &algorithms)
-    })?;
-    s.verifying_key = r.text("simplejwt.verifying_key", Seen::Length)?;
-    s.audience = audience(r)?;
-    s.issuer = some(r.text("simplejwt.issuer", Seen::Whole)?);
-    s.jwk_url = some(r.text("simplejwt.jwk_url", Seen::Url)?);
-    s.auth_header_types = header_types(r)?;
-    s.auth_header_name = r.parsed("simplejwt.auth_header_name", Seen::Whole, header_name)?;
-    s.auth_token_types = token_types(r)?;
-    s.user_id_field = r.parsed("simplejwt.user_id_field", Seen::Whole, |text| match text {
+    });
+    set(&mut s.algorithm, algorithm);
+    set(
+        &mut s.verifying_key,
+        r.text("simplejwt.verifying_key", Seen::Length),
+    );
+    set(&mut s.audience, audience(r));
+    set(&mut s.issuer, r.text("simplejwt.issuer", Seen::Whole).map(some));
+    set(&mut s.jwk_url, r.text("simplejwt.jwk_url", Seen::Url).map(some));
+    set(&mut s.auth_header_types, header_types(r));
+    let header = r.parsed("simplejwt.auth_header_name", Seen::Whole, header_name);
+    set(&mut s.auth_header_name, header);
+    set(&mut s.auth_token_types, token_types(r));
+    let field = r.parsed("simplejwt.user_id_field", Seen::Whole, |text| match text {
         "id" | "pk" => Ok(text.to_owned()),
         _ => {
             Err("can't be followed: a token names a user by the key of its table, which is \"id\"".to_owned())
         }
-    })?;
+    });
+    set(&mut s.user_id_field, field);
     let mut claim = |key: &str| r.parsed(&format!("simplejwt.{key}"), Seen::Whole, claim_name);
-    s.user_id_claim = claim("user_id_claim")?;
-    s.token_type_claim = some(claim("token_type_claim")?);
-    s.jti_claim = some(claim("jti_claim")?);
-    s.sliding_token_refresh_exp_claim = claim("sliding_token_refresh_exp_claim")?;
-    s.revoke_token_claim = claim("revoke_token_claim")?;
+    set(&mut s.user_id_claim, claim("user_id_claim"));
+    set(&mut s.token_type_claim, claim("token_type_claim").map(some));
+    set(&mut s.jti_claim, claim("jti_claim").map(some));
+    set(
+        &mut s.sliding_token_refresh_exp_claim,
+        claim("sliding_token_refresh_exp_claim"),
+    );
+    set(&mut s.revoke_token_claim, claim("revoke_token_claim"));
     let kinds = [("string", UserIdType::String), ("integer", UserIdType::Integer)];
-    s.user_id_type = r.parsed("simplejwt.user_id_type", Seen::Whole, |text| one_of(text, &kinds))?;
+    let kind = r.parsed("simplejwt.user_id_type", Seen::Whole, |text| one_of(text, &kinds));
+    set(&mut s.user_id_type, kind);
     if s.jti_claim.is_none() {
         r.problem(
             "simplejwt.jti_claim",
@@ -125,23 +142,25 @@ pub(crate) fn simplejwt(r: &mut Reader) -> Option<SimpleJwtConfig> {
     if s.user_id_claim.is_empty() {
         r.problem("simplejwt.user_id_claim", "must not be empty");
     }
-    let prefixes = prefixes(r, "simplejwt.prefixes")?;
-    let sliding_prefixes = sliding(r, &settings, &prefixes)?;
+    let prefixes = prefixes(r, "simplejwt.prefixes").unwrap_or_default();
+    let sliding_prefixes = sliding(r, &settings, &prefixes).unwrap_or_default();
     let schema = r.parsed("simplejwt.schema", Seen::Whole, |text| {
         if text.len() <= 63 && !text.contains('\0') {
             Ok(text.to_owned())
         } else {
             Err("is longer than PostgreSQL lets a schema's name be (63 bytes)".to_owned())
         }
-    })?;
-    let username_field = r.text("simplejwt.username_field", Seen::Whole)?;
-    Some(SimpleJwtConfig {
+    });
+    let username_field = r
+        .text("simplejwt.username_field", Seen::Whole)
+        .unwrap_or_default();
+    SimpleJwtConfig {
         settings,
         prefixes,
         sliding_prefixes,
-        schema,
+        schema: schema.unwrap_or_default(),
         username_field: some(username_field),
-    })
+    }
 }
 
 /// A text is one name, a list several: tokens show the difference.

@@ -167,7 +167,7 @@ mod tests {
         let page = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             page == errors_page(),
-            "docs/errors.md is out of date: GATEPOST_WRITE=1 cargo test -p gatepost --lib errors"
+            "docs/errors.md is out of date: GATEPOST_WRITE=1 cargo test -p gatepost --lib the_page_in_the_documents"
         );
     }
 

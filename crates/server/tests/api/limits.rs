@@ -40,6 +40,8 @@ async fn guessing_at_one_account_is_slowed_whether_or_not_it_exists() {
     assert_eq!(request.send().await.status, 200);
     app.advance(Duration::from_secs(30));
     app.log_in(ANNA, OWLS).await;
+    // The letter about a login from elsewhere.
+    app.run_pending().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
