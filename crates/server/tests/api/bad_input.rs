@@ -84,7 +84,7 @@ async fn every_route_stands_bad_bodies(app: TestApp) {
                 .bytes(body)
                 .send()
                 .await;
-            // What RFC 7662 and 7009 say about forms, in their words: tests/api/oauth.
+            // What RFC 7662 and 7009 say about forms, in their words: tests/api/service/oauth.rs.
             if path.starts_with("/oauth/") {
                 assert_eq!(answer.status, 400, "{method} {path}, {name}: {:?}", answer.body);
                 assert_eq!(answer.body["error"], "invalid_request", "{path}, {name}");
