@@ -60,16 +60,7 @@ fn set<T>(place: &mut T, read: Option<T>) {
 }
 
 pub(crate) fn simplejwt(r: &mut Reader) -> SimpleJwtConfig {
-    for (name, followed) in CODE {
-        let key = format!("simplejwt.{name}");
-        let text = r.text(&key, Seen::Whole).unwrap_or_default();
-        if !text.is_empty() && text.strip_prefix(PATH) != Some(followed) {
-            r.problem(
-                &key,
-                "names Python code, which can't run here; take it out, and see docs/from-django.md",
-            );
-        }
-    }
+    code(r);
     let signing_key = r.text("simplejwt.signing_key", Seen::Length);
     let mut settings = Settings::new(signing_key.unwrap_or_default());
     let s = &mut settings;
@@ -160,6 +151,20 @@ pub(crate) fn simplejwt(r: &mut Reader) -> SimpleJwtConfig {
         sliding_prefixes,
         schema: schema.unwrap_or_default(),
         username_field: some(username_field),
+    }
+}
+
+/// Settings that name Python code: what we do ourselves, or nothing.
+fn code(r: &mut Reader) {
+    for (name, followed) in CODE {
+        let key = format!("simplejwt.{name}");
+        let text = r.text(&key, Seen::Whole).unwrap_or_default();
+        if !text.is_empty() && text.strip_prefix(PATH) != Some(followed) {
+            r.problem(
+                &key,
+                "names Python code, which can't run here; take it out, and see docs/from-django.md",
+            );
+        }
     }
 }
 
