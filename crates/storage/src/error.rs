@@ -116,9 +116,14 @@ fn is_outage(code: &str) -> bool {
 }
 
 impl Error {
-    /// Whether a role or another object that a statement names is not there (PostgreSQL's 42704).
-    pub(crate) fn misses_an_object(&self) -> bool {
-        matches!(self, Error::Database(sqlx::Error::Database(e)) if e.code().as_deref() == Some("42704"))
+    /// Whether others who migrate at the same moment may be the cause: their lock, or a role that they have made and that
+    /// can't be seen yet (PostgreSQL's 42704, an object that is not there).
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Error::Contention(_) => true,
+            Error::Database(sqlx::Error::Database(e)) => e.code().as_deref() == Some("42704"),
+            _ => false,
+        }
     }
 }
 

@@ -98,7 +98,7 @@ impl File {
     }
 }
 
-/// How often a migration that misses a role is tried in all. Roles belong to all databases of a server, so the lock of one
+/// How often a migration is tried in all that misses a role, or that others keep from the file for too long. Roles belong to all databases of a server, so the lock of one
 /// schema does not keep others from making the same one: whoever came second waits until it is there, is told so, and
 /// may still not find it in the same transaction.
 const TRIES: u32 = 3;
@@ -119,7 +119,7 @@ impl Store {
                 })
                 .await;
             match applied {
-                Err(error) if error.misses_an_object() && tries.next().is_some() => {}
+                Err(error) if error.may_pass() && tries.next().is_some() => {}
                 applied => break applied?,
             }
         };
