@@ -4,7 +4,8 @@
 //!
 //! Rows are found by their ids alone. What is asked of their states is written such that no index answers it
 //! (`+state` on SQLite, `IS TRUE` on PostgreSQL): through the index of states both would pass by all that was ever in
-//! that state, dead versions of rows included, once for each batch.
+//! that state, dead versions of rows included, once for each batch. PostgreSQL is given the ids as an array besides
+//! (`= ANY`): a plan made while the table was empty may else walk all of it and look each row up in the batch.
 
 use serde::Serialize;
 use sqlx::types::Json;
@@ -16,22 +17,38 @@ use crate::outbox::{Held, hex};
 use crate::outbox_claims::micros_or_none;
 use crate::{Error, Timestamp, Tx};
 
+/// PostgreSQL: `d` is one of those in `$1`, and is being sent under the lease that stands there.
+macro_rules! held {
+    () => {
+        "d.id = ANY (ARRAY(SELECT r.id FROM jsonb_to_recordset($1) AS r(id uuid))) \
+         AND ((d.id, d.lease) IN (SELECT r.id, r.lease FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid))) IS TRUE \
+         AND (d.state = 'sending') IS TRUE"
+    };
+}
+
+/// PostgreSQL: `d` is one of the ids in `$1`.
+macro_rules! among {
+    () => {
+        "d.id = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::uuid))"
+    };
+}
+
 /// These deliveries, in no order; those that are not there are left out.
 pub async fn get(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<Vec<DeliveryRow>, Error> {
     let sql = sql! {
         sqlite: "SELECT d.* FROM json_each($1) AS r CROSS JOIN {deliveries} AS d WHERE d.id = unhex(r.value)",
-        postgres: "SELECT d.* FROM jsonb_array_elements_text($1) AS r(id) \
-             JOIN {deliveries} AS d ON d.id = r.id::uuid",
+        postgres: concat!("SELECT d.* FROM {deliveries} AS d WHERE ", among!()),
     };
     fetch_all!(tx, DeliveryRow, sql, Json(simple(ids)))
 }
 
+/// A letter on its way through the one JSON parameter of the statement that writes it.
 #[derive(Serialize)]
-struct Wire<'a> {
+pub(crate) struct Wire<'a> {
     #[serde(serialize_with = "uuid::serde::simple::serialize")]
-    id: &'a Uuid,
+    id: Uuid,
     #[serde(serialize_with = "uuid::serde::simple::serialize")]
-    message_id: &'a Uuid,
+    message_id: Uuid,
     template: &'a str,
     locale: Option<&'a str>,
     queue: &'a str,
@@ -43,17 +60,11 @@ struct Wire<'a> {
     tried: i64,
 }
 
-/// Writes letters that wait, each with what it is known by if another program made it; the rows that went in.
-pub async fn insert(
-    tx: &mut Tx<'_>,
-    new: &[(NewDelivery<'_>, Option<&Foreign>)],
-) -> Result<Vec<DeliveryRow>, Error> {
-    let now = tx.now();
-    let rows: Vec<Wire<'_>> = new
-        .iter()
-        .map(|(new, foreign)| Wire {
-            id: &new.id,
-            message_id: &new.message_id,
+impl<'a> Wire<'a> {
+    pub(crate) fn of((new, foreign): &(NewDelivery<'a>, Option<&Foreign>)) -> Self {
+        Self {
+            id: new.id,
+            message_id: new.message_id,
             template: new.template,
             locale: new.locale,
             queue: new.queue,
@@ -63,8 +74,17 @@ pub async fn insert(
             expires_at: new.expires_at.map(Timestamp::as_micros),
             digest: foreign.map(|foreign| hex(&foreign.digest)),
             tried: foreign.map_or(0, |foreign| foreign.tried),
-        })
-        .collect();
+        }
+    }
+}
+
+/// Writes letters that wait, each with what it is known by if another program made it; the rows that went in.
+pub async fn insert(
+    tx: &mut Tx<'_>,
+    new: &[(NewDelivery<'_>, Option<&Foreign>)],
+) -> Result<Vec<DeliveryRow>, Error> {
+    let now = tx.now();
+    let rows: Vec<Wire<'_>> = new.iter().map(Wire::of).collect();
     let sql = sql! {
         sqlite: "INSERT INTO {deliveries} (id, message_id, template, locale, queue, about, recipient, \
              recipient_hash, state, expires_at, created_at, updated_at, body_digest, attempts) \
@@ -106,19 +126,18 @@ pub async fn start(tx: &mut Tx<'_>, ids: &[Uuid], lease: Uuid, until: Timestamp)
                     OR (+state = 'sending' AND lease_until <= $5))
                AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
              RETURNING id",
-        postgres: "UPDATE {deliveries} AS d SET
+        postgres: concat!("UPDATE {deliveries} AS d SET
                  starts = starts + 1, dead = 0,
                  twins = CASE WHEN state IN ('failed', 'unknown') THEN twins + open_dots ELSE twins END,
                  attempts = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE attempts END,
                  open_dots = CASE WHEN state IN ('failed', 'unknown') THEN 0 ELSE open_dots END,
                  open_starts = CASE WHEN state IN ('failed', 'unknown') THEN 1 ELSE open_starts + 1 END,
                  state = 'sending', lease = $2, lease_until = $3, next_attempt_at = NULL, updated_at = $4
-             FROM jsonb_array_elements_text($1) AS r(id)
-             WHERE d.id = r.id::uuid
+             WHERE ", among!(), "
                AND (state IN ('waiting', 'deferred', 'failed', 'unknown')
                     OR (state = 'sending' AND lease_until <= $5)) IS TRUE
                AND NOT EXISTS (SELECT 1 FROM {mail_pauses} AS p WHERE p.template = '' OR p.template = d.template)
-             RETURNING d.id",
+             RETURNING d.id"),
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(simple(ids)), lease, until, now, now)?;
     tx.count_rows(rows.len() as u64);
@@ -130,8 +149,11 @@ pub async fn set_handed_over(tx: &mut Tx<'_>, ids: &[Uuid]) -> Result<(), Error>
     let sql = sql! {
         sqlite: "UPDATE {deliveries} SET state = 'handed_over', sent_at = NULL FROM json_each($1) AS r \
              WHERE {deliveries}.id = unhex(r.value) AND +state = 'sent'",
-        postgres: "UPDATE {deliveries} AS d SET state = 'handed_over', sent_at = NULL \
-             FROM jsonb_array_elements_text($1) AS r(id) WHERE d.id = r.id::uuid AND (d.state = 'sent') IS TRUE",
+        postgres: concat!(
+            "UPDATE {deliveries} AS d SET state = 'handed_over', sent_at = NULL WHERE ",
+            among!(),
+            " AND (d.state = 'sent') IS TRUE"
+        ),
     };
     execute!(tx, sql, Json(simple(ids)))?;
     Ok(())
@@ -146,10 +168,11 @@ pub async fn note_dot(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Resul
              FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
                AND +state = 'sending' AND lease_until > $3 RETURNING id",
-        postgres: "UPDATE {deliveries} AS d SET open_dots = d.open_dots + 1, dots = d.dots + 1, lease_until = $2
-             FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid)
-             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE AND d.lease_until > $3
-             RETURNING d.id",
+        postgres: concat!(
+            "UPDATE {deliveries} AS d SET open_dots = d.open_dots + 1, dots = d.dots + 1, lease_until = $2 WHERE ",
+            held!(),
+            " AND d.lease_until > $3 RETURNING d.id"
+        ),
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(held), until, now)?;
     tx.count_rows(rows.len() as u64);
@@ -162,9 +185,11 @@ pub async fn extend(tx: &mut Tx<'_>, held: &[Held], until: Timestamp) -> Result<
         sqlite: "UPDATE {deliveries} SET lease_until = $2 FROM json_each($1) AS r
              WHERE {deliveries}.id = unhex(r.value ->> 'id') AND lease = unhex(r.value ->> 'lease')
                AND +state = 'sending' RETURNING id",
-        postgres: "UPDATE {deliveries} AS d SET lease_until = $2
-             FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid)
-             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE RETURNING d.id",
+        postgres: concat!(
+            "UPDATE {deliveries} AS d SET lease_until = $2 WHERE ",
+            held!(),
+            " RETURNING d.id"
+        ),
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(held), until)?;
     tx.count_rows(rows.len() as u64);
@@ -194,7 +219,8 @@ pub async fn set_sent(tx: &mut Tx<'_>, sent: &[Sent]) -> Result<Vec<Uuid>, Error
                  lease_until = NULL, next_attempt_at = NULL, open_starts = 0, faults = 0, updated_at = $3, open_dots = 0,
                  twins = CASE WHEN open_dots > 1 THEN twins + open_dots - 1 ELSE twins END
              FROM jsonb_to_recordset($1) AS r(id uuid, reply text)
-             WHERE d.id = r.id AND d.state <> 'sent' RETURNING d.id",
+             WHERE d.id = r.id AND d.state <> 'sent'
+               AND d.id = ANY (ARRAY(SELECT w.id FROM jsonb_to_recordset($1) AS w(id uuid))) RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(sent), now, now)?;
     tx.count_rows(rows.len() as u64);
@@ -242,7 +268,8 @@ pub async fn settle(tx: &mut Tx<'_>, ended: &[Ended]) -> Result<Vec<Uuid>, Error
                  reply = r.reply, lease = NULL, lease_until = NULL, updated_at = $2
              FROM jsonb_to_recordset($1) AS r(id uuid, lease uuid, state text, counts bigint, fault bigint,
                  dot_answered bigint, next_attempt_at bigint, reply text)
-             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE RETURNING d.id",
+             WHERE d.id = r.id AND d.lease = r.lease AND (d.state = 'sending') IS TRUE
+               AND d.id = ANY (ARRAY(SELECT w.id FROM jsonb_to_recordset($1) AS w(id uuid))) RETURNING d.id",
     };
     let rows: Vec<(Uuid,)> = fetch_all!(tx, (Uuid,), sql, Json(ended), now)?;
     tx.count_rows(rows.len() as u64);
