@@ -343,14 +343,19 @@ pub async fn count_by_state(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>, Error
     )
 }
 
-/// Deletes at most `limit` letters that ended before `before`, their timelines with them.
+/// Deletes at most `limit` letters that ended before `before`, their timelines with them; how many.
 pub async fn sweep(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<u64, Error> {
-    execute!(
+    let gone: Vec<(Uuid,)> = fetch_all!(
         tx,
+        (Uuid,),
         "DELETE FROM {deliveries} WHERE id IN (
              SELECT id FROM {deliveries} WHERE updated_at < $1 AND state NOT IN ('waiting', 'sending', 'deferred')
-             ORDER BY updated_at LIMIT $2)",
+             ORDER BY updated_at LIMIT $2) RETURNING id",
         before,
         limit
-    )
+    )?;
+    let gone: Vec<Uuid> = gone.into_iter().map(|(id,)| id).collect();
+    tx.count_rows(gone.len() as u64);
+    crate::delivery_events::delete(tx, &gone).await?;
+    Ok(gone.len() as u64)
 }

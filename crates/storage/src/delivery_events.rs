@@ -57,6 +57,25 @@ pub async fn note(
     Ok(())
 }
 
+/// Begins the timelines of letters that were made and started in one: `queued`, then `sending`.
+pub(crate) async fn begin(tx: &mut Tx<'_>, deliveries: &[Uuid]) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let now = tx.now();
+    let ids: Vec<String> = deliveries.iter().map(|id| id.simple().to_string()).collect();
+    let sql = sql! {
+        sqlite: "INSERT INTO {delivery_events} (delivery_id, seq, event, at, last_at)
+             SELECT unhex(r.value), first.seq, first.event, $2, $3 FROM json_each($1) AS r
+             CROSS JOIN (SELECT 1 AS seq, 'queued' AS event UNION ALL SELECT 2, 'sending') AS first",
+        postgres: "INSERT INTO {delivery_events} (delivery_id, seq, event, at, last_at)
+             SELECT r.id::uuid, first.seq, first.event, $2, $3 FROM jsonb_array_elements_text($1) AS r(id)
+             CROSS JOIN (VALUES (1, 'queued'), (2, 'sending')) AS first(seq, event)",
+    };
+    execute!(tx, sql, Json(&ids), now, now)?;
+    Ok(())
+}
+
 /// Something that happened to one of many letters.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEvent<'a> {
@@ -110,6 +129,21 @@ pub async fn note_many(tx: &mut Tx<'_>, events: &[NewEvent<'_>]) -> Result<(), E
              SELECT id, coalesce(seq, 0) + 1, event, detail, $2, $3 FROM last WHERE again IS NOT TRUE",
     };
     execute!(tx, sql, Json(events), now, now)?;
+    Ok(())
+}
+
+/// Deletes the timelines of letters that are swept.
+pub(crate) async fn delete(tx: &mut Tx<'_>, deliveries: &[Uuid]) -> Result<(), Error> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = deliveries.iter().map(|id| id.simple().to_string()).collect();
+    let sql = sql! {
+        sqlite: "DELETE FROM {delivery_events} WHERE delivery_id IN (SELECT unhex(value) FROM json_each($1))",
+        postgres: "DELETE FROM {delivery_events}
+             WHERE delivery_id = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::uuid))",
+    };
+    execute!(tx, sql, Json(&ids))?;
     Ok(())
 }
 

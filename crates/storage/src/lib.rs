@@ -65,6 +65,7 @@ pub mod blacklisted_tokens;
 pub mod dead_letters;
 pub mod dedupe_keys;
 pub mod deliveries;
+pub mod deliveries_begun;
 pub mod deliveries_foreign;
 pub mod deliveries_many;
 pub mod delivery_decisions;
