@@ -45,12 +45,17 @@ impl Clerk {
         tx: &mut Tx<'_>,
         asked: &[Arc<Asked>],
     ) -> Result<Vec<Start>, MailError> {
-        let mut rows = self.rows(tx, asked).await?;
-        let mut starts: Vec<Option<Start>> = Vec::with_capacity(asked.len());
-        let mut ready: Vec<Ready<'_>> = Vec::with_capacity(asked.len());
-        for (nth, asked) in asked.iter().enumerate() {
+        let mut starts = self.begin_fresh(tx, asked).await?;
+        let open: Vec<usize> = (0..asked.len()).filter(|nth| starts[*nth].is_none()).collect();
+        if open.is_empty() {
+            return Ok(starts.into_iter().flatten().collect());
+        }
+        let known: Vec<Arc<Asked>> = open.iter().map(|nth| Arc::clone(&asked[*nth])).collect();
+        let mut rows = self.rows(tx, &known).await?;
+        let mut ready: Vec<Ready<'_>> = Vec::with_capacity(known.len());
+        for (nth, asked) in open.into_iter().map(|nth| (nth, &asked[nth])) {
             // Without a row: a second copy of the same message came at the same moment.
-            let settled = match rows.remove(&asked.id) {
+            starts[nth] = match rows.remove(&asked.id) {
                 None => Some(busy()),
                 Some(row) => match self.may_go(tx, asked, &row).await? {
                     Some(settled) => Some(settled),
@@ -63,7 +68,6 @@ impl Clerk {
                     },
                 },
             };
-            starts.push(settled);
         }
         let ready = self.without_suppressed(tx, ready, &mut starts).await?;
         if !ready.is_empty() {

@@ -39,10 +39,10 @@ pub(super) struct Steps {
 impl Steps {
     pub(super) fn new() -> Self {
         Self {
-            start: Together::new(start),
+            start: Together::new(start).gathering(),
             dot: Together::new(dot),
             renew: Together::new(renew),
-            settle: Together::new(settle),
+            settle: Together::new(settle).gathering(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod clerk;
 #[cfg(feature = "testing")]
 mod fault;
 mod foreign;
+mod fresh;
 mod health;
 mod schedule;
 mod send;
@@ -115,8 +116,8 @@ impl Worker {
         self
     }
 
-    /// Letters in hand at the same time: eight times the connections to a mail server by default, 32 at
-    /// least, so that connections need not wait for the database between two letters.
+    /// Letters in hand at the same time: sixteen times the connections to a mail server by default, 32
+    /// at least, so that connections need not wait for the database between two letters.
     pub fn concurrency(mut self, letters: usize) -> Self {
         self.concurrency = letters.clamp(1, 512);
         self

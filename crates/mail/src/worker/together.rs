@@ -2,6 +2,7 @@
 //! database more than what most letters write in it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -11,6 +12,11 @@ use crate::queue::MailError;
 
 /// Letters in one transaction at most. More gain nothing and make the first wait.
 const MOST: usize = 128;
+/// After a transaction of so many, the next one waits a moment for more of them: every transaction costs the database
+/// some ten letters' worth of work of its own. Whoever sends a letter now and then never waits.
+const BUSY: usize = 6;
+/// How long: less than what it takes to talk to a mail server.
+const MOMENT: Duration = Duration::from_millis(3);
 
 /// Takes a step for many, in one transaction; what it gave for each, in their order.
 type Run<I, O> = fn(Clerk, Vec<Arc<I>>) -> BoxFuture<'static, Result<Vec<O>, MailError>>;
@@ -19,6 +25,8 @@ type Item<I, O> = (Arc<I>, oneshot::Sender<Result<O, MailError>>);
 /// One step that letters take together. While a transaction runs, the next ones gather.
 pub(super) struct Together<I, O> {
     run: Run<I, O>,
+    /// Whether a busy step waits for more of them. Not where each holds a connection to a mail server meanwhile.
+    gathers: bool,
     // The way to the task, which the first letter starts and which ends with this.
     way: Mutex<Option<mpsc::UnboundedSender<Item<I, O>>>>,
 }
@@ -27,8 +35,15 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Together<I, O> {
     pub(super) fn new(run: Run<I, O>) -> Self {
         Self {
             run,
+            gathers: false,
             way: Mutex::default(),
         }
+    }
+
+    /// Waits a moment for more while there are many.
+    pub(super) fn gathering(mut self) -> Self {
+        self.gathers = true;
+        self
     }
 
     /// Takes the step with whoever else is waiting for it.
@@ -47,7 +62,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Together<I, O> {
             Some(open) if !open.is_closed() => open.clone(),
             _ => {
                 let (sender, items) = mpsc::unbounded_channel();
-                tokio::spawn(serve(clerk.clone(), self.run, items));
+                tokio::spawn(serve(clerk.clone(), self.run, self.gathers, items));
                 *way = Some(sender.clone());
                 sender
             }
@@ -58,10 +73,21 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Together<I, O> {
 async fn serve<I: Send + Sync, O>(
     clerk: Clerk,
     run: Run<I, O>,
+    gathers: bool,
     mut items: mpsc::UnboundedReceiver<Item<I, O>>,
 ) {
     let mut batch = Vec::with_capacity(MOST);
+    let mut before = 0;
     while items.recv_many(&mut batch, MOST).await > 0 {
+        if gathers && before >= BUSY && batch.len() < MOST {
+            tokio::time::sleep(MOMENT).await;
+            while batch.len() < MOST
+                && let Ok(item) = items.try_recv()
+            {
+                batch.push(item);
+            }
+        }
+        before = batch.len();
         let (asked, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
         match run(clerk.clone(), asked.clone()).await {
             Ok(done) => {
