@@ -226,6 +226,11 @@ fn subject(text: &str) -> String {
 /// One kind of line end and no control characters: a bare CR or LF is how one letter is smuggled
 /// into another's dialogue.
 fn clean_body(text: &str) -> String {
+    // 0xC2 begins the control characters above ASCII, and harmless ones. Most letters have none of them.
+    let suspect = |byte: u8| byte == 0xC2 || byte.is_ascii_control() && byte != b'\n' && byte != b'\t';
+    if !text.bytes().any(suspect) {
+        return text.to_owned();
+    }
     let text = text.replace("\r\n", "\n").replace('\r', "\n");
     text.chars()
         .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))

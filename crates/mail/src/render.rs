@@ -190,7 +190,8 @@ impl Templates {
             "site".into(),
             serde_json::to_value(&self.inner.site).unwrap_or_default(),
         );
-        let [subject, text, html] = PARTS.map(|part| self.part(template, locale, part, &data));
+        let context = minijinja::Value::from(minijinja::value::Serde(&data));
+        let [subject, text, html] = PARTS.map(|part| self.part(template, locale, part, &data, &context));
         Ok(Rendered {
             subject: one_line(&subject?),
             text: text?.trim_end().to_owned() + "\n",
@@ -205,12 +206,13 @@ impl Templates {
         locale: &str,
         part: &str,
         data: &serde_json::Map<String, Value>,
+        context: &minijinja::Value,
     ) -> Result<String, Error> {
         let file = format!("{template}/{locale}/{part}");
         let Ok(compiled) = self.inner.env.get_template(&file) else {
             return Err(Error::MissingPart { file });
         };
-        compiled.render(minijinja::value::Serde(data)).map_err(|error| {
+        compiled.render(context.clone()).map_err(|error| {
             let name = error.name().unwrap_or(&file).to_owned();
             if error.kind() != ErrorKind::UndefinedError {
                 return from_engine(error, &name);

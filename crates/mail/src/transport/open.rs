@@ -180,7 +180,7 @@ impl Transport {
             // A confirm of the broker is waited for by many at once.
             Kind::Wire(_) => 64,
             #[cfg(feature = "smtp")]
-            Kind::Smtp(smtp) => (smtp.connections() * 8).clamp(32, 256),
+            Kind::Smtp(smtp) => (smtp.connections() * 16).clamp(32, 256),
         }
     }
 

@@ -188,28 +188,19 @@ pub(super) fn words(error: &io::Error) -> String {
 /// (RFC 5321 4.5.2). A bare CR or LF would let content end the letter on some servers.
 pub(super) fn transparent(message: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(message.len() + 64);
-    let mut at_start = true;
-    let mut bytes = message.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\r' | b'\n' => {
-                if byte == b'\r' {
-                    bytes.next_if_eq(&b'\n');
-                }
-                out.extend_from_slice(b"\r\n");
-                at_start = true;
-            }
-            _ => {
-                if at_start && byte == b'.' {
-                    out.push(b'.');
-                }
-                out.push(byte);
-                at_start = false;
-            }
+    let mut rest = message;
+    while !rest.is_empty() {
+        let end = memchr::memchr2(b'\r', b'\n', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        if line.first() == Some(&b'.') {
+            out.push(b'.');
         }
-    }
-    if !at_start {
+        out.extend_from_slice(line);
         out.extend_from_slice(b"\r\n");
+        rest = match after {
+            [b'\r', b'\n', rest @ ..] | [_, rest @ ..] => rest,
+            [] => after,
+        };
     }
     out
 }
@@ -223,6 +214,8 @@ mod tests {
         assert_eq!(transparent(b"a\r\n.\r\nb"), b"a\r\n..\r\nb\r\n");
         assert_eq!(transparent(b"a\n.\nb\r\r.c"), b"a\r\n..\r\nb\r\n\r\n..c\r\n");
         assert_eq!(transparent(b".\r\n"), b"..\r\n");
+        assert_eq!(transparent(b"\r\n\n..\r"), b"\r\n\r\n...\r\n");
+        assert_eq!(transparent(b"a\n\r\nb."), b"a\r\n\r\nb.\r\n");
         assert_eq!(transparent(b""), b"");
     }
 }
