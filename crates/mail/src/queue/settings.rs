@@ -21,13 +21,18 @@ pub(crate) fn is_ours(queue: &str) -> bool {
 }
 
 /// The letters whose links are made here; nobody may ask for one by name with a link of their own.
-pub const ACCOUNT_LETTERS: [&str; 6] = [
+pub const ACCOUNT_LETTERS: [&str; 11] = [
     "activate_account",
     "reset_password",
     "password_changed",
     "already_registered",
     "welcome",
     "refresh_reuse_detected",
+    "confirm_email",
+    "email_change_asked",
+    "email_changed",
+    "invitation",
+    "new_device",
 ];
 
 /// The name by which HTML refers to the configured picture, as the Python services' letters do.
@@ -113,6 +118,17 @@ impl MailerSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Templates;
+
+    #[test]
+    fn every_letter_of_ours_but_one_is_an_account_letter() {
+        let templates = Templates::built_in().unwrap();
+        let open: Vec<&str> = templates
+            .names()
+            .filter(|name| !ACCOUNT_LETTERS.contains(name))
+            .collect();
+        assert_eq!(open, ["notification"]);
+    }
 
     #[test]
     fn a_domain_does_not_stand_for_what_ends_like_it() {

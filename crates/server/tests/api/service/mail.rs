@@ -101,6 +101,11 @@ async fn what_is_no_letter_is_refused_by_field(world: World) {
             json!({ "to_email": "a@b.co", "template": "activate_account", "data": { "link": "https://evil.example" } }),
         ),
         (
+            "template",
+            json!({ "to_email": "a@b.co", "template": "invitation",
+                "data": { "link": "https://evil.example", "invited_at": "2026-01-01T00:00:00Z", "lifetime": 60 } }),
+        ),
+        (
             "expires_at",
             json!({ "to_email": "a@b.co", "template_data": { "message": "m" }, "expires_at": "2001-01-01T00:00:00Z" }),
         ),
