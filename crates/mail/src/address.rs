@@ -210,17 +210,18 @@ impl FromStr for Sender {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        let Some((name, rest)) = text.split_once('<') else {
+        // The last one: a quoted name may hold others.
+        let Some((name, rest)) = text.rsplit_once('<') else {
             return Ok(Self {
                 name: None,
                 address: text.parse()?,
             });
         };
         let address = rest.strip_suffix('>').ok_or(AddressError::Local)?.parse()?;
-        let name = without_controls(name);
+        let name = unquoted(&without_controls(name));
         let mut name = name.trim();
         // As often as they stand around it: what is written must be read as the same again.
-        while let Some(inner) = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        while let Some(inner) = inside_quotes(name) {
             name = inner.trim();
         }
         Ok(Self {
@@ -247,10 +248,38 @@ impl From<Sender> for String {
 impl fmt::Display for Sender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
+            Some(name) if name.contains(SPECIALS) => {
+                let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
+                write!(f, "\"{quoted}\" <{}>", self.address)
+            }
             Some(name) => write!(f, "{name} <{}>", self.address),
             None => write!(f, "{}", self.address),
         }
     }
+}
+
+/// What a display name may only hold in quotes (RFC 5322 3.2.3): to a reader that goes by it, Python's for one,
+/// `Shop, Inc. <shop@example.com>` is two addresses.
+const SPECIALS: [char; 13] = ['(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '.', '"'];
+
+fn inside_quotes(text: &str) -> Option<&str> {
+    text.strip_prefix('"')?.strip_suffix('"')
+}
+
+/// What a quoted string says (RFC 5322 3.2.4); anything else as it is.
+fn unquoted(text: &str) -> String {
+    let Some(inner) = inside_quotes(text.trim()) else {
+        return text.to_owned();
+    };
+    let mut said = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        said.push(match c {
+            '\\' => chars.next().unwrap_or('\\'),
+            other => other,
+        });
+    }
+    said
 }
 
 /// Every control character becomes a space: in a header it could end the line.
@@ -345,6 +374,8 @@ mod tests {
             ("\u{1}\"Anna <a@b.co>", Some("\"Anna")),
             ("\" \"\" \" <a@b.co>", None),
             ("\" <a@b.co>", Some("\"")),
+            ("Shop, Inc. <a@b.co>", Some("Shop, Inc.")),
+            ("\"Anna \\\"B\\\" \\\\ <x>\" <a@b.co>", Some("Anna \"B\" \\ <x>")),
         ] {
             let sender: Sender = text.parse().unwrap();
             assert_eq!(sender.name.as_deref(), name, "{text:?}");
@@ -352,7 +383,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_name_that_others_would_misread_is_quoted() {
+        for (name, written) in [
+            ("Shop", "Shop <a@b.co>"),
+            ("Shop, Inc.", "\"Shop, Inc.\" <a@b.co>"),
+            ("Anna \"B\"", "\"Anna \\\"B\\\"\" <a@b.co>"),
+            ("Магазин", "Магазин <a@b.co>"),
+        ] {
+            let sender = Sender {
+                name: Some(name.to_owned()),
+                address: "a@b.co".parse().unwrap(),
+            };
+            assert_eq!(sender.to_string(), written);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_sender_that_parses_is_read_again(name in "([ \\\\\"<>,a]|\\PC){0,12}") {
+            if let Ok(sender) = format!("{name} <a@b.co>").parse::<Sender>() {
+                prop_assert_eq!(sender.to_string().parse::<Sender>(), Ok(sender));
+            }
+        }
+
         #[test]
         fn what_parses_fits_a_command(text in "\\PC{0,40}@\\PC{0,40}") {
             if let Ok(address) = text.parse::<EmailAddress>() {
