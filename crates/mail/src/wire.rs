@@ -21,6 +21,11 @@ pub const MAX_HTML: usize = 1024 * 1024;
 pub const MAX_RECIPIENTS: usize = 50;
 /// Largest attachments together, in bytes before base64. Most servers take 10 MiB to 25 MiB encoded.
 pub const MAX_ATTACHMENTS: usize = 7 * 1024 * 1024;
+/// Largest attachments counted once for each recipient, in bytes before base64: each has a sealed copy, and one
+/// transaction holds them all.
+pub const MAX_ATTACHED_IN_ALL: usize = 64 * 1024 * 1024;
+/// Largest `data` of a template in bytes, as JSON.
+pub const MAX_DATA: usize = 1024 * 1024;
 
 /// A mail that somebody asked for, checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -326,6 +331,23 @@ mod tests {
         let many: Vec<String> = (0..MAX_RECIPIENTS).map(|n| format!("u{n}@b.co")).collect();
         let body = json!({"to_email": "a@b.co", "cc": many, "template_data": {"message": "m"}});
         assert_eq!(errors(&body), [("cc".to_owned(), "too_long")]);
+        let body = json!({"to_email": "a@b.co", "template": "invoice", "data": {"n": long(MAX_DATA)}});
+        assert_eq!(errors(&body), [("data".to_owned(), "too_long")]);
+    }
+
+    #[test]
+    fn attachments_are_counted_once_for_each_recipient() {
+        let attached = |bytes: usize, copies: usize| {
+            let cc: Vec<String> = (0..copies).map(|n| format!("u{n}@b.co")).collect();
+            let file = "AAAA".repeat(bytes / 3);
+            json!({"to_email": "a@b.co", "cc": cc, "template_data": {"message": "m"},
+                "attachments": [{"name": "a.bin", "type": "application/octet-stream", "base64": file}]})
+        };
+        assert!(MailRequest::from_value(&attached(MAX_ATTACHMENTS, 0)).is_ok());
+        let too_long = [("attachments".to_owned(), "too_long")];
+        assert_eq!(errors(&attached(MAX_ATTACHMENTS + 3, 0)), too_long);
+        assert!(MailRequest::from_value(&attached(MAX_ATTACHMENTS, 8)).is_ok());
+        assert_eq!(errors(&attached(MAX_ATTACHMENTS, 9)), too_long);
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl MailError {
                 | Self::Post(_)
                 | Self::IdempotencyConflict
                 | Self::Expired
+                | Self::Queue(gatepost_messaging::Error::TooLarge { .. })
         )
     }
 }

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::{
-    Content, FieldError, MAX_ATTACHMENTS, MAX_HTML, MAX_MESSAGE, MAX_RECIPIENTS, MailRequest, TemplateData,
-    WireError,
+    Content, FieldError, MAX_ATTACHED_IN_ALL, MAX_ATTACHMENTS, MAX_DATA, MAX_HTML, MAX_MESSAGE,
+    MAX_RECIPIENTS, MailRequest, TemplateData, WireError,
 };
 use crate::post::{Attachment, header_is_allowed};
 use crate::{EmailAddress, Sender};
@@ -104,6 +104,7 @@ impl<'a> Fields<'a> {
             }
             time.map(jiff::Timestamp::as_microsecond)
         });
+        let attachments = self.attachments(1 + cc.len() + bcc.len());
         Rest {
             cc,
             bcc,
@@ -112,7 +113,7 @@ impl<'a> Fields<'a> {
                 .and_then(|text| self.parsed("reply_to", text)),
             text: self.text("text", MAX_MESSAGE).map(str::to_owned),
             headers: self.headers(),
-            attachments: self.attachments(),
+            attachments,
             locale,
             expires_at,
         }
@@ -132,7 +133,13 @@ impl<'a> Fields<'a> {
             }
             let data = match self.present("data") {
                 None => Map::new(),
-                Some(Value::Object(data)) => data.clone(),
+                Some(Value::Object(data)) => {
+                    if serde_json::to_vec(data).map_or(0, |json| json.len()) > MAX_DATA {
+                        self.wrong("data", "too_long", "at most 1 MiB as JSON");
+                        return None;
+                    }
+                    data.clone()
+                }
                 Some(_) => {
                     self.wrong("data", "wrong_type", "an object is needed");
                     return None;
@@ -222,7 +229,7 @@ impl<'a> Fields<'a> {
         headers
     }
 
-    fn attachments(&mut self) -> Vec<Attachment> {
+    fn attachments(&mut self, recipients: usize) -> Vec<Attachment> {
         let Some(list) = self.list("attachments", MAX_FILES) else {
             return Vec::new();
         };
@@ -234,8 +241,12 @@ impl<'a> Fields<'a> {
                 Err(_) => self.wrong("attachments", "invalid", "each has a name, a type and base64"),
             }
         }
-        if files.iter().map(|file| file.base64.len()).sum::<usize>() > MAX_ATTACHMENTS {
+        let size: usize = files.iter().map(|file| file.base64.len()).sum();
+        if size > MAX_ATTACHMENTS {
             self.wrong("attachments", "too_long", "at most 7 MiB together");
+        } else if size * recipients > MAX_ATTACHED_IN_ALL {
+            let text = "at most 64 MiB counted once for each recipient; write to fewer of them at a time";
+            self.wrong("attachments", "too_long", text);
         }
         files
     }

@@ -88,7 +88,7 @@ codes! {
     CursorExpired = "cursor_expired", GONE, "What came after this cursor is gone",
         "Events are kept for `retention.events`, and some after this `after` have been swept. Begin without `after`, and look at whatever else you keep: some events you will never see.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "64 KiB, or 1 MiB for mail.";
+        "64 KiB, or 12 MiB for mail.";
     MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",
         "Send `Content-Type: application/json` (a form for a hosted page: `application/x-www-form-urlencoded`).";
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, "Some fields are not valid",

@@ -68,7 +68,7 @@ pub struct Queued {
 /// Queue a letter
 ///
 /// From this answer on it is not lost, whatever is restarted. The same `Idempotency-Key` with the same body
-/// queues one letter and gets its id again for 24 hours; with another body it is refused. At most 1 MiB.
+/// queues one letter and gets its id again for 24 hours; with another body it is refused. At most 12 MiB.
 /// Takes the scope `mail:send`.
 #[utoipa::path(
     post, path = "/api/mail", tag = "mail", operation_id = "send_mail", request_body = Request,

@@ -125,12 +125,18 @@ async fn what_is_no_letter_is_refused_by_field(world: World) {
         );
     }
     let large =
-        json!({ "to_email": "a@b.co", "template_data": { "message": "m" }, "padding": "x".repeat(1 << 20) });
+        json!({ "to_email": "a@b.co", "template_data": { "message": "m" }, "padding": "x".repeat(12 << 20) });
     assert_eq!(world.post("/api/mail", Some(&key), &large).await.status, 413);
+    // As much as the documents promise, in base64.
+    let file = "AAAA".repeat(7 * 1024 * 1024 / 3);
+    let attachments = json!([{ "name": "a.bin", "type": "application/octet-stream", "base64": file }]);
     let fits =
-        json!({ "to_email": "a@b.co", "template_data": { "message": "m" }, "padding": "x".repeat(900_000) });
-    assert_eq!(world.post("/api/mail", Some(&key), &fits).await.status, 202);
+        json!({ "to_email": "a@b.co", "template_data": { "message": "m" }, "attachments": attachments });
+    let queued = world.post("/api/mail", Some(&key), &fits).await;
+    assert_eq!(queued.status, 202, "{}", queued.body);
     world.run_pending().await;
+    let path = format!("/api/mail/{}", queued.body["id"].as_str().unwrap());
+    assert_eq!(world.get(&path, Some(&key)).await.body["state"], "sent");
 }
 
 async fn lists_come_in_parts(world: World) {
