@@ -324,6 +324,25 @@ mod tests {
     }
 
     #[test]
+    fn empty_fields_are_none_to_python_and_so_they_are_here() {
+        let wire = json!({"to_email": " Ann <ann@example.com> ", "subject": "", "from_email": "",
+            "template_data": {"title": "", "message": "M", "logo_url": "", "html_content": " \n"}});
+        for request in [
+            MailRequest::from_value(&wire),
+            MailRequest::parse_wire(wire.to_string().as_bytes()),
+        ] {
+            let request = request.unwrap();
+            assert_eq!((request.to.as_str(), request.from), ("ann@example.com", None));
+            let Content::Message(data) = request.content else {
+                panic!("a message");
+            };
+            assert_eq!(data.html_content, None);
+        }
+        let several = json!({"to_email": "a@b.co, c@d.co", "template_data": {"message": "M"}});
+        assert_eq!(errors(&several), [("to_email".to_owned(), "invalid")]);
+    }
+
+    #[test]
     fn what_is_too_long_is_refused() {
         let long = |n: usize| "x".repeat(n);
         let body = json!({"to_email": "a@b.co", "template_data": {"message": long(MAX_MESSAGE + 1)}});

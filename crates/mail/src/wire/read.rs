@@ -56,10 +56,12 @@ impl<'a> Fields<'a> {
     pub(super) fn request(&mut self, ours: bool) -> Option<MailRequest> {
         let to = self
             .needed("to_email")
-            .and_then(|text| self.parsed::<EmailAddress>("to_email", text));
+            .and_then(|text| self.address("to_email", text));
         let subject = self.text("subject", MAX_LINE).map(str::to_owned);
+        // An empty one is none, as in `told.get("from_email") or DEFAULT_FROM_EMAIL`.
         let from = self
             .text("from_email", MAX_LINE)
+            .filter(|text| !text.trim().is_empty())
             .and_then(|text| self.parsed::<Sender>("from_email", text));
         let content = self.content(ours);
         let rest = if ours { self.rest() } else { Rest::default() };
@@ -110,7 +112,7 @@ impl<'a> Fields<'a> {
             bcc,
             reply_to: self
                 .text("reply_to", MAX_LINE)
-                .and_then(|text| self.parsed("reply_to", text)),
+                .and_then(|text| self.address("reply_to", text)),
             text: self.text("text", MAX_MESSAGE).map(str::to_owned),
             headers: self.headers(),
             attachments,
@@ -175,7 +177,11 @@ impl<'a> Fields<'a> {
     fn message(&mut self) -> Option<Content> {
         let title = self.text("title", MAX_LINE).map(str::to_owned);
         let logo_url = self.text("logo_url", 2_048).map(str::to_owned);
-        let html_content = self.text("html_content", MAX_HTML).map(str::to_owned);
+        // An empty one is none: it would show an empty letter to whoever reads HTML.
+        let html_content = self
+            .text("html_content", MAX_HTML)
+            .filter(|html| !html.trim().is_empty())
+            .map(str::to_owned);
         if self
             .present("message")
             .and_then(Value::as_str)
@@ -258,7 +264,7 @@ impl<'a> Fields<'a> {
         let mut addresses = Vec::new();
         for item in list {
             match item.as_str() {
-                Some(text) => addresses.extend(self.parsed::<EmailAddress>(field, text)),
+                Some(text) => addresses.extend(self.address(field, text)),
                 None => self.wrong(field, "wrong_type", "a list of e-mail addresses is needed"),
             }
         }
@@ -303,6 +309,11 @@ impl<'a> Fields<'a> {
                 None
             }
         }
+    }
+
+    /// `Ann <ann@example.com>` is an address to Python, spaces around it or not. The name is not shown.
+    fn address(&mut self, field: &'static str, text: &str) -> Option<EmailAddress> {
+        self.parsed::<Sender>(field, text).map(|whole| whole.address)
     }
 
     fn parsed<T: FromStr<Err = crate::AddressError>>(
