@@ -20,9 +20,10 @@ use crate::secret::reveal;
 use crate::{Error, Letter, Site};
 use catalog::Catalog;
 
-/// Instructions one part of a letter may take. Ours take under 500; an endless loop in a template
-/// of the user's own stops here, within milliseconds.
-const FUEL: u64 = 100_000;
+/// Instructions one part of a letter may take. Ours take under 500, but for `notification`: some 20 for each line of
+/// a message, of which 256 KiB hold up to 131,000. An endless loop in a template of the user's own stops here,
+/// within a fraction of a second.
+const FUEL: u64 = 4_000_000;
 
 /// The three parts of a letter, as files in `<letter>/<locale>/`.
 const PARTS: [&str; 3] = ["subject.txt.j2", "body.txt.j2", "body.html.j2"];

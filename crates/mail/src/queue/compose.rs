@@ -97,6 +97,15 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_many_lines_is_a_letter() {
+        for piece in ["x\n", "x\n\n"] {
+            let message = piece.repeat(crate::wire::MAX_MESSAGE / piece.len());
+            let mail = composed(&json!({"to_email": "a@b.co", "template_data": {"message": message}}));
+            assert!(mail.html.matches('x').count() > message.matches('x').count());
+        }
+    }
+
+    #[test]
     fn a_message_needs_no_subject() {
         let message = "First line of the message, long enough to be cut somewhere near its end\nmore";
         let mail = composed(&json!({"to_email": "a@b.co", "template_data": {"message": message}}));
