@@ -59,7 +59,7 @@ async fn what_cannot_be_sent_is_told_in_the_ledger_and_kept() {
     let no_address = enqueue(
         &rig,
         &mut conn,
-        "'{\"to_email\": \"nobody\", \"template_data\": {\"message\": \"m\"}}'",
+        "'{\"to_email\": \"no body@example.com\", \"template_data\": {\"message\": \"m\"}}'",
     )
     .await;
     rig.work().await;

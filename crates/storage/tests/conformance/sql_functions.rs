@@ -135,6 +135,34 @@ async fn what_no_broker_takes_is_refused_where_it_is_published() {
              expires_at => now() - interval '1 s')",
             "22023",
         ),
+        // Each of these would only be found out by who wonders why nothing arrives.
+        (
+            "enqueue_mail('{\"to_email\": \"nobody\", \"template_data\": {\"message\": \"m\"}}')",
+            "22023",
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template_data\": {\"message\": \"m\"}, \
+             \"expires_at\": \"2020-01-01T00:00:00Z\"}')",
+            "22023",
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template_data\": {\"message\": \"m\"}, \
+             \"expires_at\": \"tomorrow-ish\"}')",
+            "22023",
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template_data\": {\"message\": \"m\"}}', 'invoice')",
+            "22023",
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template_data\": {\"message\": \"m\"}}', data => '{\"n\": 1}')",
+            "22023",
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\"}', 'invoice', '[1]')",
+            "22023",
+        ),
+        ("use_token('j', 'infinity')", "22023"),
         ("use_token(NULL, now())", "22023"),
         ("use_token('j', NULL)", "22023"),
         ("new_message_id()", "42501"),
@@ -181,6 +209,47 @@ async fn the_role_may_do_just_these() {
     ] {
         let refused = guest.call::<Uuid>(&mut conn, call).await.unwrap_err();
         assert_eq!(code(&refused), "42501", "{call}: {refused}");
+    }
+    guest.end().await;
+}
+
+#[tokio::test]
+async fn what_is_null_is_not_given_and_what_never_expires_has_no_expiry() {
+    let guest = Guest::new().await;
+    let mut conn = guest.connect().await;
+    for (call, template, data) in [
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template_data\": null, \"expires_at\": null}', 'invoice', \
+             '{\"n\": null}', expires_at => 'infinity')",
+            "invoice",
+            serde_json::json!({"n": null}),
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"a@b.co\", \"template\": \"invoice\"}', data => '{\"n\": 7}')",
+            "invoice",
+            serde_json::json!({"n": 7}),
+        ),
+        (
+            "enqueue_mail('{\"to_email\": \"Ann <a@b.co>\", \"template\": null, \"template_data\": {\"message\": \"m\"}}')",
+            "notification",
+            serde_json::Value::Null,
+        ),
+    ] {
+        let id: Uuid = guest.call(&mut conn, call).await.unwrap();
+        let row = guest.row(id).await.unwrap();
+        let request: serde_json::Value = serde_json::from_slice(&row.body).unwrap();
+        assert_eq!(request["data"], data, "{call}");
+        assert!(request.get("expires_at").is_none(), "{call}");
+        let delivery = guest
+            .store
+            .read("delivery", move |tx| Box::pin(deliveries::get(tx, id)))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (delivery.template.as_str(), delivery.expires_at),
+            (template, None)
+        );
     }
     guest.end().await;
 }

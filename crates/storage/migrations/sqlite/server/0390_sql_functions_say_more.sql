@@ -1,0 +1,1 @@
+-- Functions for other programs' transactions: on PostgreSQL only, SQLite has no place to keep any.
