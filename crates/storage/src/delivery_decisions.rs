@@ -26,6 +26,19 @@ pub async fn set_dead(tx: &mut Tx<'_>, id: Uuid) -> Result<(), Error> {
     Ok(())
 }
 
+/// Lets a letter wait again that failed before anybody began to send it; false if it is another one.
+pub async fn reopen(tx: &mut Tx<'_>, id: Uuid) -> Result<bool, Error> {
+    let now = tx.now();
+    let rows = execute!(
+        tx,
+        "UPDATE {deliveries} SET state = 'waiting', reply = NULL, updated_at = $2
+         WHERE id = $1 AND state = 'failed' AND starts = 0 AND resent_as IS NULL",
+        id,
+        now
+    )?;
+    Ok(rows == 1)
+}
+
 /// Notes which delivery repeats this one, and that its message is no longer among the dead letters; false if
 /// another one does already, or if it has not ended.
 pub async fn set_resent(tx: &mut Tx<'_>, id: Uuid, as_id: Uuid) -> Result<bool, Error> {

@@ -6,6 +6,7 @@ use gatepost_storage::{Timestamp, Tx, delivery_decisions, delivery_events, new_i
 use uuid::Uuid;
 
 use super::enqueue::place;
+use super::settings::MAIL_REQUESTS_QUEUE;
 use super::{About, AccountLetters, MailError, Mailer, QueuedLetter, is_ours};
 use crate::EmailAddress;
 use crate::wire::MailRequest;
@@ -31,6 +32,14 @@ pub enum Declined {
         "its content was erased when it became {0}, so there is nothing to send again: ask for the letter anew"
     )]
     Erased(String),
+    /// What was asked for is no letter, and stays none.
+    #[error("what was asked for is no letter: {0}; ask for it anew")]
+    Unreadable(String),
+    /// Its content lies among the dead letters of a broker, out of reach of this transaction.
+    #[error(
+        "its content lies among the dead letters of {0} at the broker: put it back from there (queue replay)"
+    )]
+    AtTheBroker(String),
     /// It is no longer worth sending.
     #[error("it was worth sending until {0} only")]
     Expired(Timestamp),
@@ -106,7 +115,9 @@ impl Mailer {
             Some(about) => self.renew(tx, &row, &about, accounts).await?,
             None => self.repeat(tx, &row).await?,
         };
-        dead_letters::discard(tx, &row.queue, id).await?;
+        for queue in [row.queue.as_str(), MAIL_REQUESTS_QUEUE] {
+            dead_letters::discard(tx, queue, id).await?;
+        }
         if !delivery_decisions::set_resent(tx, id, again).await? {
             return Err(Declined::AlreadyResent(again).into());
         }
@@ -131,8 +142,22 @@ impl Mailer {
     }
 
     async fn repeat(&self, tx: &mut Tx<'_>, row: &DeliveryRow) -> Result<Uuid, MailError> {
+        if let Some(asked) = dead_letters::get(tx, MAIL_REQUESTS_QUEUE, row.id).await? {
+            // Asked for by SQL, and never made: what was wrong may have been put right.
+            let request =
+                MailRequest::parse(&asked.body).map_err(|error| Declined::Unreadable(error.to_string()))?;
+            let id = new_id(tx.now());
+            self.enqueue_request_as(tx, id, &request).await?;
+            return Ok(id);
+        }
         let dead = dead_letters::get(tx, &row.queue, row.id).await?;
-        let dead = dead.ok_or_else(|| Declined::Erased(row.state.clone()))?;
+        let dead = dead.ok_or_else(|| {
+            if row.dead == 1 && !is_ours(&row.queue) {
+                Declined::AtTheBroker(row.queue.clone())
+            } else {
+                Declined::Erased(row.state.clone())
+            }
+        })?;
         let now = tx.now();
         if let Some(until) = row.expires_at.filter(|until| *until <= now) {
             return Err(Declined::Expired(until).into());

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use gatepost_messaging::{Body, Broker, Consumer, DeadLetter, Delivery, Error as QueueError, Outcome};
-use gatepost_storage::{Tx, TxFuture, deliveries, delivery_events};
+use gatepost_storage::dead_letters::REPLAYED_AT;
+use gatepost_storage::{Tx, TxFuture, deliveries, delivery_decisions, delivery_events};
 use uuid::Uuid;
 
 use super::settings::MAIL_REQUESTS_QUEUE;
@@ -17,14 +18,14 @@ impl Mailer {
     /// Makes letters of requests, on the embedded broker whatever else carries messages: a request is a row of this
     /// database, and so is what it becomes, in one transaction.
     pub(crate) fn requests(&self) -> Consumer {
-        let mailer = self.clone();
+        let (mailer, to_tell) = (self.clone(), self.clone());
         Broker::embedded(self.store())
             .consume_any(MAIL_REQUESTS_QUEUE, move |delivery| {
                 let mailer = mailer.clone();
                 async move { mailer.accept(delivery).await }
             })
             .deliver_expired()
-            .on_dead(note_dead)
+            .on_dead(move |tx, dead| note_dead(to_tell.clone(), tx, dead))
     }
 
     async fn accept(&self, delivery: Delivery<Body>) -> Outcome {
@@ -37,15 +38,22 @@ impl Mailer {
             Err(error) => return Outcome::Fail(error.to_string()),
         };
         let (mailer, ack) = (self.clone(), delivery.ack());
+        let replayed = delivery.headers.contains_key(REPLAYED_AT);
         let accepted = self.store().run_tx("accept_mail_request", move |tx| {
             let (mailer, ack, request) = (mailer.clone(), ack.clone(), request.clone());
             Box::pin(async move {
                 if !ack.done_in(&mut *tx).await? {
                     return Err(QueueError::Closed.into());
                 }
+                if replayed && delivery_decisions::reopen(tx, id).await? {
+                    delivery_events::note(tx, id, "replayed", None).await?;
+                }
                 // The letter's message takes the id, which the request's has just given up.
                 match mailer.enqueue_request_as(&mut *tx, id, &request).await {
-                    Err(MailError::Expired) => end(tx, id, "expired", "it was too late to send it").await,
+                    Err(MailError::Expired) => {
+                        let why = "it was too late to send it";
+                        Ok(mailer.end(tx, id, "expired", why).await?)
+                    }
                     other => other,
                 }
             })
@@ -59,21 +67,24 @@ impl Mailer {
             }
         }
     }
-}
 
-async fn end(tx: &mut Tx<'_>, id: Uuid, state: &str, why: &str) -> Result<(), MailError> {
-    if deliveries::end_any(tx, id, state, why).await? {
-        delivery_events::note(tx, id, state, Some(why)).await?;
+    /// Ends a letter that was never made, and tells of it.
+    async fn end(
+        &self,
+        tx: &mut Tx<'_>,
+        id: Uuid,
+        state: &str,
+        why: &str,
+    ) -> Result<(), gatepost_storage::Error> {
+        if deliveries::end_any(tx, id, state, why).await? {
+            delivery_events::note(tx, id, state, Some(why)).await?;
+            self.tell_failed(tx, id).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// In the transaction in which a request becomes a dead letter the ledger says why.
-fn note_dead<'a>(tx: &'a mut Tx<'_>, dead: &'a DeadLetter) -> TxFuture<'a, (), QueueError> {
-    Box::pin(async move {
-        if deliveries::end_any(tx, dead.id, "failed", &dead.detail).await? {
-            delivery_events::note(tx, dead.id, "failed", Some(&dead.detail)).await?;
-        }
-        Ok(())
-    })
+fn note_dead<'a>(mailer: Mailer, tx: &'a mut Tx<'_>, dead: &'a DeadLetter) -> TxFuture<'a, (), QueueError> {
+    Box::pin(async move { Ok(mailer.end(tx, dead.id, "failed", &dead.detail).await?) })
 }

@@ -79,3 +79,47 @@ async fn what_cannot_be_sent_is_told_in_the_ledger_and_kept() {
     }
     assert_eq!(rig.sink.received().len(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_put_right_goes_out_when_it_is_put_back_or_sent_again() {
+    let rig = rig().await;
+    let mut conn = PgConnection::connect(&rig.db.url).await.unwrap();
+    let to = "'{\"to_email\": \"anna@example.com\"}'";
+    let data = "'{\"title\": \"T\", \"message\": \"A word\"}'";
+    let first = enqueue(&rig, &mut conn, &format!("{to}, 'to_come', {data}")).await;
+    let second = enqueue(&rig, &mut conn, &format!("{to}, 'to_come', {data}")).await;
+    rig.work().await;
+    for id in [first, second] {
+        assert_eq!(rig.state(id).await, "failed");
+    }
+    // Somebody makes the template that they ask for: here, the rows say the name of one that there is.
+    let sql = format!(
+        "UPDATE \"{}\".dead_letters SET body = convert_to(replace(convert_from(body, 'UTF8'), 'to_come', 'notification'), 'UTF8')",
+        rig.db.schema
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut conn)
+        .await
+        .unwrap();
+
+    let queues = Queues::new(&rig.store);
+    assert!(queues.replay("gatepost.mail.requests", first).await.unwrap());
+    rig.work().await;
+    assert_eq!((rig.state(first).await.as_str(), rig.copies(first)), ("sent", 1));
+    assert_eq!(
+        rig.events(first).await,
+        ["queued", "failed", "replayed", "sending", "sent"]
+    );
+
+    let again = rig.resend(second).await.unwrap();
+    rig.work().await;
+    assert_eq!((rig.state(again).await.as_str(), rig.copies(again)), ("sent", 1));
+    assert_eq!(rig.show(second).await.delivery.resent_as, Some(again));
+    assert!(
+        queues
+            .dead_letters("gatepost.mail.requests", None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}

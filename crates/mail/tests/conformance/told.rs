@@ -442,7 +442,7 @@ impl Rig {
         done.await
     }
 
-    async fn resend(&self, id: Uuid) -> Result<Uuid, MailError> {
+    pub(crate) async fn resend(&self, id: Uuid) -> Result<Uuid, MailError> {
         let mailer = self.mailer.clone();
         let done = self.store.run_tx("test", move |tx| {
             let mailer = mailer.clone();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gatepost_mail::worker::FaultPoint;
+use gatepost_mail::{Declined, MailError, NoAccountLetters};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
@@ -55,6 +56,33 @@ pub(crate) async fn letters_of_other_programs(world: World) {
         .filter(|n| *n > 0)
         .collect();
     assert_eq!(attempts, [3]);
+}
+
+/// What lies among the broker's dead letters is not gone: only out of reach of who would send it again.
+pub(crate) async fn dead_letters_of_other_programs(world: World) {
+    let body = json!({"to_email": "tmp@example.com", "template_data": {"message": "Hopeless"}});
+    let mut headers = FieldTable::default();
+    headers.insert("x-retry-count".into(), AMQPValue::LongInt(11));
+    let properties = BasicProperties::default().with_headers(headers);
+    world
+        .publish(&serde_json::to_vec(&body).unwrap(), properties)
+        .await;
+    world.worker().run_pending().await.unwrap();
+    let filter = gatepost_mail::ListFilter::default();
+    let letter = world.mailer.list(&filter).await.unwrap().remove(0);
+    assert_eq!(letter.state, "failed");
+    assert_eq!(world.depth("email_queue.dead").await, 1);
+
+    let mailer = world.mailer.clone();
+    let refused = world.store.run_tx("test", move |tx| {
+        let mailer = mailer.clone();
+        Box::pin(async move { mailer.resend_in(tx, letter.id, &NoAccountLetters, "cli").await })
+    });
+    let refused = refused.await.unwrap_err();
+    assert!(
+        matches!(&refused, MailError::Declined(Declined::AtTheBroker(queue)) if queue == "email_queue"),
+        "{refused}"
+    );
 }
 
 pub(crate) async fn a_message_without_an_id_comes_again(world: World) {

@@ -23,5 +23,6 @@ async fn letters_over_rabbitmq() {
     ours::a_switch_to_embedded_loses_no_letter(World::new(&node, "four", Database::postgres()).await).await;
     foreign::letters_of_other_programs(World::new(&node, "five", Database::postgres()).await).await;
     foreign::a_message_without_an_id_comes_again(World::new(&node, "six", Database::sqlite()).await).await;
+    foreign::dead_letters_of_other_programs(World::new(&node, "eight", Database::postgres()).await).await;
     python::letters_for_a_python_consumer(World::new(&node, "seven", Database::postgres()).await).await;
 }
