@@ -198,6 +198,13 @@ impl MailRequest {
         fields.finish(request)
     }
 
+    /// In the language of a message's header `x-locale`; what is no language tag is passed over.
+    #[cfg(feature = "queue")]
+    pub(crate) fn in_language(mut self, tag: Option<&String>) -> Self {
+        self.locale = tag.filter(|tag| read::is_language_tag(tag)).cloned();
+        self
+    }
+
     /// The first field that a Python consumer could not deliver, if there is one.
     pub fn beyond_python(&self) -> Option<&'static str> {
         [

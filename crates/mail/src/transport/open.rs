@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gatepost_messaging::Broker;
-use gatepost_storage::Store;
+use gatepost_storage::{Store, Timestamp};
 use uuid::Uuid;
 
 use super::capture::{Capture, Captured};
@@ -53,6 +53,8 @@ pub(crate) struct Parcel<'a> {
     pub(crate) from: &'a EmailAddress,
     pub(crate) to: &'a EmailAddress,
     pub(crate) message: &'a [u8],
+    /// When it is no longer worth handing on.
+    pub(crate) expires_at: Option<Timestamp>,
     /// The same before it was made into a message, for whoever looks at captured mail.
     pub(crate) content: Captured,
 }

@@ -96,9 +96,13 @@ impl WireQueue {
             status: None,
             reply: error.to_string(),
         })?;
-        Ok(envelope
+        let envelope = envelope
             .id(parcel.id)
-            .header("x-locale", parcel.content.locale.as_str()))
+            .header("x-locale", parcel.content.locale.as_str());
+        Ok(match parcel.expires_at {
+            Some(at) => envelope.expires_at(at),
+            None => envelope,
+        })
     }
 }
 

@@ -13,6 +13,8 @@ use crate::{EmailAddress, Sender};
 
 /// Longest line that a header could carry (RFC 5322 2.1.1), in bytes.
 const MAX_LINE: usize = 998;
+/// Longest language tag in bytes (RFC 5646 4.4.1).
+const MAX_TAG: usize = 35;
 const MAX_HEADERS: usize = 20;
 const MAX_FILES: usize = 20;
 
@@ -33,6 +35,12 @@ struct Rest {
     attachments: Vec<Attachment>,
     locale: Option<String>,
     expires_at: Option<i64>,
+}
+
+/// Whether it could be a language tag, such as `pt-BR`.
+pub(super) fn is_language_tag(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    text.len() <= MAX_TAG && text.bytes().all(plain)
 }
 
 impl<'a> Fields<'a> {
@@ -84,11 +92,8 @@ impl<'a> Fields<'a> {
     fn rest(&mut self) -> Rest {
         let cc = self.addresses("cc", MAX_RECIPIENTS - 1);
         let bcc = self.addresses("bcc", MAX_RECIPIENTS - 1 - cc.len());
-        let locale = self.text("locale", 35).map(str::to_owned);
-        if locale
-            .as_ref()
-            .is_some_and(|l| !l.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
-        {
+        let locale = self.text("locale", MAX_TAG).map(str::to_owned);
+        if locale.as_ref().is_some_and(|tag| !is_language_tag(tag)) {
             self.wrong(
                 "locale",
                 "invalid",

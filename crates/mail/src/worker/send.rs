@@ -102,6 +102,7 @@ impl Desk {
             from: &comes_back_to,
             to: &job.to,
             message,
+            expires_at: job.expires_at,
             content,
         };
         let dialogue = self.transport.deliver(leave, parcel, async || {

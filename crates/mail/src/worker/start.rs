@@ -185,7 +185,9 @@ impl Desk {
         let body = &message.message;
         if !is_ours(&message.queue) {
             // Whoever may write there may have mail sent, not account letters.
-            let request = MailRequest::parse_wire(&body.bytes).map_err(|error| error.to_string())?;
+            let request = MailRequest::parse_wire(&body.bytes)
+                .map_err(|error| error.to_string())?
+                .in_language(message.headers.get("x-locale"));
             let to = request.to.clone();
             return Ok(Said::Letter {
                 message_id: message.id,

@@ -48,6 +48,15 @@ pub(crate) async fn letters_of_other_programs(world: World) {
         .await;
     world.worker().run_pending().await.unwrap();
     assert_eq!(world.received("Tried"), 1);
+    // A language that is named beside the body is the letter's.
+    let mut headers = FieldTable::default();
+    headers.insert("x-locale".into(), AMQPValue::LongString("ru".into()));
+    world
+        .publish(&body("Named"), BasicProperties::default().with_headers(headers))
+        .await;
+    world.worker().run_pending().await.unwrap();
+    assert_eq!(world.received("Named"), 1);
+
     let filter = gatepost_mail::ListFilter::default();
     let all = world.mailer.list(&filter).await.unwrap();
     let attempts: Vec<i64> = all
@@ -56,6 +65,8 @@ pub(crate) async fn letters_of_other_programs(world: World) {
         .filter(|n| *n > 0)
         .collect();
     assert_eq!(attempts, [3]);
+    let locales: Vec<&str> = all.iter().filter_map(|one| one.locale.as_deref()).collect();
+    assert_eq!(locales, ["ru"]);
 }
 
 /// What lies among the broker's dead letters is not gone: only out of reach of who would send it again.

@@ -3,13 +3,17 @@
 use gatepost_mail::wire::{Content, MailRequest};
 use gatepost_mail::{MailError, Transport};
 use gatepost_messaging::Broker;
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
 use crate::world::{World, mailer, message};
 
 pub(crate) async fn letters_for_a_python_consumer(mut world: World) {
     world.mailer = mailer(&world.store, true);
-    let id = world.enqueue(message("anna", "A <b> word")).await;
+    let mut asked = message("anna", "A <b> word");
+    let until = world.clock.now() + std::time::Duration::from_secs(3600);
+    asked.expires_at = Some(until.as_micros());
+    let id = world.enqueue(asked).await;
     let wire = || Transport::wire(&world.broker, "email_queue");
     let worker = world.mailer.worker(Broker::embedded(&world.store), wire());
     worker.run_pending().await.unwrap();
@@ -38,6 +42,11 @@ pub(crate) async fn letters_for_a_python_consumer(mut world: World) {
     assert_eq!(
         message.properties.message_id().as_ref().unwrap().as_str(),
         id.to_string()
+    );
+    let headers = message.properties.headers().clone().unwrap();
+    assert_eq!(
+        headers.inner().get("x-expires-at"),
+        Some(&AMQPValue::LongLongInt(until.as_micros()))
     );
     // Our own worker can deliver it as well.
     let read = MailRequest::parse_wire(&message.data).unwrap();
