@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gatepost_messaging::testing::RabbitNode;
-use gatepost_messaging::{Broker, Topology};
+use gatepost_messaging::{Broker, Error, RabbitSettings, Topology};
 
 use crate::shared::{blocking, impatient, to, unique};
 
@@ -62,4 +62,23 @@ async fn a_look_ends_in_time_and_leaves_consumers_alone() {
         assert!(began.elapsed() < 6 * PATIENCE, "{:?}", began.elapsed());
     }
     assert!(broker.health().connected, "{:?}", broker.health());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_refused_need_not_wait_for_it() {
+    let url = crate::shared::url();
+    let (_, server) = url.rsplit_once('@').unwrap();
+    let settings = RabbitSettings::new(&format!("amqp://nobody:s3cret@{server}"))
+        .unwrap()
+        .patience(Duration::from_secs(60));
+    let broker = Broker::rabbitmq(settings);
+    let began = Instant::now();
+    let queue = unique("refused");
+    let looked = broker.queues().status(&queue).await.unwrap_err();
+    let declared = broker.declare(&Topology::new().queue(&*queue, |q| q)).await;
+    for error in [looked, declared.unwrap_err()] {
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
 }

@@ -329,8 +329,7 @@ async fn on_a_channel<T>(
     let link = link.consuming();
     let patience = link.settings().patience;
     let late = || refusal::unreachable("the broker did not answer in time");
-    let opened = tokio::time::timeout(patience, link.channel());
-    let (channel, _) = opened.await.map_err(|_| link.why_down().unwrap_or_else(late))??;
+    let (channel, _) = link.channel_soon().await?;
     let answer = tokio::time::timeout(patience, ask(&channel))
         .await
         .map_err(|_| late())?;

@@ -31,13 +31,8 @@ pub(super) struct Count {
 
 /// How a queue stands; nothing if there is none of that name.
 pub(super) async fn count(link: &Link, queue: &str) -> Result<Option<Count>, Error> {
-    let consuming = link.consuming();
-    let opening = tokio::time::timeout(link.settings().patience, consuming.channel());
-    let Ok(opened) = opening.await else {
-        let why = consuming.why_down();
-        return Err(why.unwrap_or_else(|| unreachable("no channel could be opened in time")));
-    };
-    ask(link, &opened?.0, queue).await
+    let (channel, _) = link.consuming().channel_soon().await?;
+    ask(link, &channel, queue).await
 }
 
 async fn ask(link: &Link, channel: &Channel, queue: &str) -> Result<Option<Count>, Error> {

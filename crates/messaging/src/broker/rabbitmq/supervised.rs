@@ -147,6 +147,33 @@ impl Supervised {
         }
     }
 
+    /// The same for who asks once: not longer than `patience`, and no longer than until the broker refuses us, which
+    /// waiting does not change.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub(super) async fn channel_soon(&self) -> Result<(Channel, Generation), Error> {
+        tokio::select! {
+            opened = tokio::time::timeout(self.0.settings.patience, self.channel()) => match opened {
+                Ok(opened) => opened,
+                Err(_) => Err(self
+                    .why_down()
+                    .unwrap_or_else(|| unreachable("no channel could be opened in time"))),
+            },
+            refused = self.refused() => Err(refused),
+        }
+    }
+
+    /// Resolves when the broker refuses the connection.
+    async fn refused(&self) -> Error {
+        let mut states = self.watch();
+        let refused = |state: &State| matches!(state, State::Down { error: Some(error) } if matches!(**error, Error::Refused { .. }));
+        match states.wait_for(refused).await.as_deref() {
+            Ok(State::Down { error: Some(error) }) => again(error),
+            _ => Error::Closed,
+        }
+    }
+
     /// Resolves when the connection of this generation is gone.
     pub(crate) async fn lost(&self, generation: Generation) {
         let mut states = self.watch();
