@@ -78,13 +78,14 @@ pub fn start(config: &Log) -> Result<Guard, LogError> {
     Ok(guard)
 }
 
-/// Logs of the other commands: warnings, on standard error, for a person.
+/// Logs of the other commands: warnings, on standard error, for a person. What is wrong with a broker the command says
+/// itself, in one line, and not each attempt to reach it.
 pub fn start_quiet() -> Result<Guard, LogError> {
     let console = Sink::start("console log", io::stderr()).map_err(LogError::Thread)?;
     let guard = Guard::of([Some(&console), None]);
     let subscriber = Registry::default()
         .with(text_layer(console))
-        .with(targets("warn"));
+        .with(targets("warn").with_target("gatepost_messaging", Level::ERROR));
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Already)?;
     Ok(guard)
 }

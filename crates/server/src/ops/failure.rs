@@ -137,6 +137,11 @@ impl From<gatepost_messaging::Error> for Failure {
         match error {
             Error::Store(error) => error.into(),
             Error::Invalid { .. } | Error::TooLarge { .. } => Self::usage(error.to_string()),
+            // It was asked and did not let itself be asked: nothing is known of what was to be found out.
+            error @ Error::Refused { .. } => Self::unknown(format!(
+                "{error}; look at the user, the password and the virtual host in broker.url (`gatepost config show`), \
+                 and at what that user may do"
+            )),
             error if error.is_transient() => {
                 Self::unknown(format!("{error}; look at broker.url (`gatepost config show`)"))
             }

@@ -2,7 +2,10 @@
 
 use crate::place::{Place, on_both};
 
-on_both!(a_message_is_published_and_looked_at);
+on_both!(
+    a_message_is_published_and_looked_at,
+    a_broker_that_is_away_or_refuses_is_one_line
+);
 
 const NO_SUCH: &str = "0198c0de-7e57-7000-8000-000000000000";
 
@@ -79,5 +82,30 @@ fn a_message_is_published_and_looked_at(place: &Place) {
             .run(&["queue", "declare"])
             .good()
             .contains("nothing to declare")
+    );
+}
+
+fn a_broker_that_is_away_or_refuses_is_one_line(place: &Place) {
+    let mut away = place.again();
+    away.set("GATEPOST__BROKER__URL", "amqp://127.0.0.1:1/%2f");
+    // To publish is to insert a row.
+    away.run(&["queue", "publish", "billing", "--type", "t", "--body", "1"])
+        .good();
+    away.run(&["queue", "peek", "billing"]).refused(3, "broker.url");
+    away.run(&["queue", "list"]).refused(3, "broker.url");
+
+    let url = std::env::var("GATEPOST_TEST_AMQP_URL")
+        .expect("GATEPOST_TEST_AMQP_URL names a RabbitMQ for tests; `scripts/test` starts one");
+    let (_, server) = url.rsplit_once('@').unwrap();
+    let mut refused = place.again();
+    refused.set("GATEPOST__BROKER__URL", &format!("amqp://nobody:s3cret@{server}"));
+    let began = std::time::Instant::now();
+    for arguments in [["queue", "list"].as_slice(), &["queue", "declare"]] {
+        refused.run(arguments).refused(3, "the password");
+    }
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(15),
+        "{:?}: waiting changes nothing about a refusal",
+        began.elapsed()
     );
 }
