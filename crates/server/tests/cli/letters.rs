@@ -124,6 +124,9 @@ fn letters_are_paused_taken_back_and_explained(place: &Place) {
     for n in 0..3 {
         send(&format!("u{n}@example.com"));
     }
+    place
+        .run(&["mail", "cancel", "--template", "notificaton", "--yes"])
+        .refused(2, "there is no template");
     let all = ["mail", "cancel", "--template", "notification"];
     place.run(&all).refused(2, "3 letters");
     let mut meant = all.to_vec();

@@ -30,6 +30,11 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
     let app = context.app().await?;
     let cancelled = if let Some(template) = args.template {
         let waiting = app.mailer.cancellable(&template).await?.unsigned_abs();
+        let templates = app.mailer.templates();
+        if waiting == 0 && !templates.has(&template) {
+            // Letters of a template that was taken away may still wait; a name mistyped must not look like success.
+            return Err(super::templates::unknown(templates, &template));
+        }
         let what = format!("cancel {} of {template}", count(waiting, "letter"));
         ask::consent(args.yes, &what)?;
         letters::cancel_template(&app, &template, "cli").await?

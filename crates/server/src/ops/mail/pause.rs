@@ -49,7 +49,7 @@ pub(super) async fn resume(context: &Context, args: Resume) -> Result<(), Failur
         let what = if pauses.is_empty() {
             "nothing is".to_owned()
         } else {
-            lines(&pauses, app.now())
+            lines(&pauses, app.now()).replace('\n', "; ")
         };
         return Err(Failure::no(format!("{template} is not paused by itself: {what}")));
     }

@@ -77,7 +77,15 @@ fn row(one: &MessageView, now: gatepost_storage::Timestamp) -> Vec<String> {
 
 fn why(one: &MessageView) -> String {
     match (&one.dead, &one.last_error) {
-        (Some(dead), _) => format!("{}: {}", dead.reason, dead.detail),
+        (Some(dead), _) => match (dead.reason.as_str(), dead.detail.as_str()) {
+            ("", "") => "put there by somebody else, without a reason".to_owned(),
+            (reason, "") => reason.to_owned(),
+            // Letters say it themselves.
+            (reason, detail) if reason.is_empty() || detail.starts_with(&format!("{reason}: ")) => {
+                detail.to_owned()
+            }
+            (reason, detail) => format!("{reason}: {detail}"),
+        },
         (None, Some(error)) => error.clone(),
         (None, None) if one.in_hand => "in hand".to_owned(),
         (None, None) => String::new(),
