@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use gatepost_messaging::{Body, Envelope, Headers, Priority};
+use axum::http::{HeaderMap, StatusCode};
+use gatepost_messaging::{Body, Envelope, Headers, Priority, TRACEPARENT};
 use gatepost_storage::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -61,7 +61,8 @@ pub struct Accepted {
 #[utoipa::path(
     post, path = "/api/queues/{name}/publish", tag = "queues", operation_id = "publish_message", request_body = Request,
     params(("name" = String, Path, description = "The queue's name"),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key on the same queue publishes once in 24 h")),
+        ("Idempotency-Key" = Option<String>, Header, description = "The same key on the same queue publishes once in 24 h"),
+        ("traceparent" = Option<String>, Header, description = "The trace that the message goes on with (W3C Trace Context), unless its own headers name one")),
     responses(
         (status = 202, description = "It is in the outbox", body = Accepted),
         (status = "4XX", description = "Refused", body = crate::http::problem::ProblemDocument, content_type = "application/problem+json"),
@@ -73,6 +74,7 @@ pub async fn publish(
     allowed: Allowed<QueuesWrite>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
+    headers: HeaderMap,
     Json(request): Json<Request>,
 ) -> Result<(StatusCode, Json<Accepted>), Problem> {
     if name == app.config.mail.queue {
@@ -81,6 +83,9 @@ pub async fn publish(
     let body = Body::json(&request.body)?;
     let mut envelope = Envelope::bytes(name, request.kind, body.content_type, body.bytes);
     envelope.headers = request.headers;
+    if let Some(trace) = trace(&headers).filter(|_| !envelope.headers.contains_key(TRACEPARENT)) {
+        envelope = envelope.trace(trace);
+    }
     if let Some(priority) = request.priority {
         let known = Priority::new(priority);
         envelope.priority =
@@ -104,6 +109,21 @@ pub async fn publish(
         new: published.is_new(),
     };
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// The caller's trace, if what stands there is one (W3C Trace Context 3.2.2): a message is no worse without.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(TRACEPARENT)?.to_str().ok()?;
+    let hex = |part: &str, length| {
+        let digits = part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        part.len() == length && digits
+    };
+    let parts: Vec<&str> = value.split('-').collect();
+    let [version, trace, parent, flags] = parts.as_slice() else {
+        return None;
+    };
+    let well_formed = hex(version, 2) && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
+    well_formed.then_some(value)
 }
 
 fn problem(refused: Refused) -> Problem {

@@ -169,6 +169,34 @@ async fn the_same_key_publishes_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_goes_on_with_the_trace_of_its_request() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let world = World::with(&[]).await;
+    let key = world.key(&["queues:read", "queues:write"]).await;
+    let own = json!({"traceparent": "of-its-own"});
+    for (header, headers, travels) in [
+        (TRACE, json!({}), json!({"traceparent": TRACE})),
+        ("00-nonsense-b7ad6b7169203331-01", json!({}), json!({})),
+        (TRACE, own.clone(), own),
+    ] {
+        let body = json!({"type": "x", "body": 1, "headers": headers});
+        let path = "/api/queues/billing/publish";
+        let named = [("traceparent", header)];
+        let sent = world.call("POST", path, Some(&key), Some(&body), &named).await;
+        let id = sent.text("id").to_owned();
+        let peeked = world.get("/api/queues/billing/peek", Some(&key)).await;
+        let items = peeked.body["items"].as_array().unwrap();
+        let message = items.iter().find(|item| item["id"] == id.as_str()).unwrap();
+        assert_eq!(message["headers"], travels);
+    }
+    let consumer = world
+        .app
+        .broker()
+        .consume_any("billing", |_| async { Outcome::Done });
+    consumer.run_pending().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queues_of_the_configuration_are_there_before_anything_is_on_them() {
     let world = World::with(&[("GATEPOST__QUEUES__BILLING__RETRIES", "5s, 1m")]).await;
     let read = world.key(&["queues:read"]).await;
