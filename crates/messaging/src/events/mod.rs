@@ -107,7 +107,9 @@ impl Events {
     /// database's.
     pub async fn after(&self, number: i64, limit: u32) -> Result<EventPage, Error> {
         let (events, numbers) = self.read(number, None, limit).await?;
-        if number > 0 && number < numbers.swept {
+        // A number that was never given is another database's, or one of later than the backup that this one came from:
+        // whoever waited for it to be reached would miss what happens until then.
+        if (number > 0 && number < numbers.swept) || number > numbers.last {
             return Err(Error::Swept);
         }
         let next = events.last().map_or(number, |event| event.number);

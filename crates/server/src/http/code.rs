@@ -86,7 +86,7 @@ codes! {
     EmailTaken = "email_taken", CONFLICT, "The address belongs to another account",
         "Since the change was asked for, somebody else has opened an account with this address. The link stays good until it expires, should that account go away.";
     CursorExpired = "cursor_expired", GONE, "What came after this cursor is gone",
-        "Events are kept for `retention.events`, and some after this `after` have been swept. Begin without `after`, and look at whatever else you keep: some events you will never see.";
+        "Events are kept for `retention.events`, and some after this `after` have been swept; or this database never gave such a number, having come back from a backup, say. Begin without `after`, and look at whatever else you keep: some events you will never see.";
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
         "64 KiB, or 12 MiB for mail.";
     MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported",

@@ -125,3 +125,19 @@ async fn whoever_was_away_for_too_long_is_told_so() {
         assert_eq!(answer.status, 422, "{bad}: {answer:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_number_that_was_never_given_is_nobodys_place() {
+    let world = World::with(&[]).await;
+    let key = world.key(&["events:read"]).await;
+    let first = world.get("/api/events?after=0", Some(&key)).await;
+    assert_eq!(first.status, 200, "there is nothing yet: {first:?}");
+    world.account("ann@example.com").await;
+    let (_, next) = events(&world, &key, "0").await;
+    let last = world.get(&format!("/api/events?after={next}"), Some(&key)).await;
+    assert_eq!((last.status, last.text("next")), (200, next.clone()));
+    // As after a backup was put back: who waits for this number to come would miss all that happens until then.
+    let ahead = next.parse::<i64>().unwrap() + 1;
+    let answer = world.get(&format!("/api/events?after={ahead}"), Some(&key)).await;
+    assert_eq!((answer.status, answer.code()), (410, "cursor_expired"));
+}
