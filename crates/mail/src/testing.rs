@@ -91,6 +91,7 @@ struct Ways {
     login: Option<(u16, String)>,
     mail_reply: Option<String>,
     offers: Vec<String>,
+    ancient: bool,
     careless: bool,
     slow: Duration,
     grey: Duration,
@@ -106,6 +107,7 @@ impl Default for Ways {
             offers: ["PIPELINING", "AUTH PLAIN LOGIN XOAUTH2", "8BITMIME"]
                 .map(str::to_owned)
                 .to_vec(),
+            ancient: false,
             careless: false,
             slow: Duration::ZERO,
             grey: Duration::from_mins(1),
@@ -209,6 +211,11 @@ impl SmtpSink {
         if offer {
             offers.insert(0, "PIPELINING".to_owned());
         }
+    }
+
+    /// Knows no `EHLO`, only `HELO`.
+    pub fn be_ancient(&self) {
+        lock(&self.shared.ways).ancient = true;
     }
 
     /// Takes `DATA` also when every recipient was refused, as RFC 2920 3.1 lets a server do.

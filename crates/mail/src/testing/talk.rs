@@ -74,6 +74,8 @@ impl Talk<'_> {
                 .unwrap_or_default()
                 .to_ascii_uppercase();
             match verb.as_str() {
+                "EHLO" if self.ways.ancient => self.say("502 5.5.1 what?").await?,
+                "HELO" => self.say("250 sink").await?,
                 "EHLO" => self.hello().await?,
                 "STARTTLS" => self = self.start_tls().await?,
                 "AUTH" => self.auth(&line).await?,

@@ -89,6 +89,19 @@ async fn what_a_server_says_about_a_letter_no_other_is_asked() {
 }
 
 #[tokio::test]
+async fn a_server_of_before_the_extensions_is_greeted_as_it_knows() {
+    let sink = SmtpSink::start().unwrap();
+    sink.be_ancient();
+    let smtp = through(&[&sink], &SmtpOptions::default());
+    send(&smtp, "ok").await.unwrap();
+    assert_eq!(sink.received()[0].parameters, "", "nothing that it did not offer");
+    // Without TLS it gets nothing unless that is said to be good enough.
+    let safely = Smtp::connect(&format!("smtp://{}", sink.address())).unwrap();
+    let error = send(&safely, "ok").await.unwrap_err().to_string();
+    assert!(error.contains("STARTTLS"), "{error}");
+}
+
+#[tokio::test]
 async fn a_server_at_fault_again_and_again_is_left_alone() {
     let sink = SmtpSink::start().unwrap();
     let smtp = through(&[&sink], &SmtpOptions::default());

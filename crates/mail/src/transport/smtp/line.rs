@@ -76,8 +76,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
 
     pub(super) async fn hello(&mut self, name: &str, limits: &Timeouts) -> Result<Offers, SendError> {
         let reply = self
-            .expect_positive(&format!("EHLO {name}\r\n"), Phase::Hello, limits.hello)
-            .await?;
+            .say(&format!("EHLO {name}\r\n"), limits.hello)
+            .await
+            .map_err(server(Phase::Hello))?;
+        if matches!(reply.code, 500 | 501 | 502 | 504) {
+            // It knows no extensions and need not (RFC 5321 3.2): whether that will do is for `tls` and the letter.
+            let hello = format!("HELO {name}\r\n");
+            self.expect_positive(&hello, Phase::Hello, limits.hello).await?;
+            return Ok(Offers::default());
+        }
+        if !reply.is_positive() {
+            return Err(SendError::Server {
+                phase: Phase::Hello,
+                detail: reply.text(),
+            });
+        }
         let mut offers = Offers::default();
         for line in reply.lines.iter().skip(1) {
             let line = line.to_ascii_uppercase();
