@@ -92,7 +92,8 @@ impl From<ServiceError> for Problem {
 
 impl From<gatepost_messaging::Error> for Problem {
     fn from(error: gatepost_messaging::Error) -> Self {
-        if error.is_transient() {
+        // A broker that refuses our user is one that can't be asked; the log has its words.
+        if error.is_transient() || matches!(error, gatepost_messaging::Error::Refused { .. }) {
             Self::unavailable(error)
         } else {
             Self::internal(error)

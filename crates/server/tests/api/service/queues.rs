@@ -197,6 +197,25 @@ async fn a_message_goes_on_with_the_trace_of_its_request() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_refuses_is_one_that_is_not_available() {
+    let url = std::env::var("GATEPOST_TEST_AMQP_URL")
+        .expect("GATEPOST_TEST_AMQP_URL names a RabbitMQ for tests; `scripts/test` starts one");
+    let (_, server) = url.rsplit_once('@').unwrap();
+    let wrong = format!("amqp://nobody:s3cret@{server}");
+    let world = World::with(&[("GATEPOST__BROKER__URL", &wrong)]).await;
+    let read = world.key(&["queues:read"]).await;
+    for path in ["/api/queues", "/api/queues/billing/peek"] {
+        let answer = world.get(path, Some(&read)).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (503, "dependency_unavailable"),
+            "{path}"
+        );
+        assert!(!answer.body.to_string().contains("s3cret"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn queues_of_the_configuration_are_there_before_anything_is_on_them() {
     let world = World::with(&[("GATEPOST__QUEUES__BILLING__RETRIES", "5s, 1m")]).await;
     let read = world.key(&["queues:read"]).await;
