@@ -24,6 +24,14 @@ impl Carrier {
         let config::Broker::Amqp { url } = &config.broker else {
             return Ok(Self::Embedded);
         };
+        if let Some(file) = &config.tls_ca_file
+            && std::fs::File::open(file).is_err()
+        {
+            return Err(Error::Invalid {
+                what: "file of tls.ca_file",
+                why: "it can't be read",
+            });
+        }
         let clock = store.clone();
         let settings = RabbitSettings::new(url.expose_secret())?
             .name(name())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use gatepost_mail::transport::TransportError;
 use gatepost_mail::transport::smtp::SmtpSpec;
+use gatepost_messaging::RabbitSettings;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::cache::check_url;
@@ -71,6 +72,11 @@ impl Broker {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.split_once("://") {
             None if text == "embedded" => Ok(Self::Embedded),
+            // What is wrong with it is not repeated: it holds a password.
+            Some(("amqp" | "amqps", _)) if RabbitSettings::new(text).is_err() => Err(
+                "is not amqp://USER:PASSWORD@HOST:PORT/VHOST; are user, password and virtual host percent-encoded?"
+                    .to_owned(),
+            ),
             Some(("amqp" | "amqps", rest)) if !rest.is_empty() => Ok(Self::Amqp { url: text.into() }),
             _ => Err("must be \"embedded\", amqp://... or amqps://...".to_owned()),
         }

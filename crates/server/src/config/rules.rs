@@ -1,5 +1,8 @@
 //! What is wrong only together.
 
+use gatepost_mail::EmailAddress;
+use gatepost_messaging::check_queue_name;
+
 use super::error::Problem;
 use super::sections::{Module, Registration, UserSource, Wire};
 use super::{Broker, Config, MailTransport, StorageBackend};
@@ -65,6 +68,7 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             "is \"python\", whose consumers take letters from RabbitMQ; set broker.url to amqp://...",
         );
     }
+    of_mail(config, &mut wrong);
     let refresh = config.tokens.purposes.get("refresh").map(|p| p.lifetime);
     if refresh.is_some_and(|lifetime| lifetime > config.auth.session_max_age) {
         wrong(
@@ -84,6 +88,39 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong(
             "tokens.accept",
             "names tokens.dialect itself; it lists the others",
+        );
+    }
+}
+
+/// Names and senders that would take no effect, or a wrong one.
+fn of_mail(config: &Config, wrong: &mut impl FnMut(&str, &str)) {
+    if config.mail.queue.starts_with("gatepost.") || check_queue_name(&config.mail.queue).is_err() {
+        wrong(
+            "mail.queue",
+            "a queue's name has 1 to 200 bytes, and none that is shared with others begins with gatepost.",
+        );
+    }
+    for field in ["type", "dead_letters"] {
+        let key = format!("queues.{}.{field}", config.mail.queue);
+        let given = config.shown.iter().find(|shown| shown.key == key);
+        if given.is_some_and(|given| !matches!(given.value.as_str(), "plain" | "false")) {
+            wrong(
+                &key,
+                "is about mail.queue, which is declared without an argument, or Python's declaration of it would be \
+                 refused; give it limits by a policy (docs/messaging.md)",
+            );
+        }
+    }
+    let known = |entry: &String| {
+        let address = entry
+            .strip_prefix('@')
+            .map_or_else(|| entry.clone(), |domain| format!("a@{domain}"));
+        address.parse::<EmailAddress>().is_ok()
+    };
+    if let Some(entry) = config.mail.allowed_from.iter().find(|entry| !known(entry)) {
+        wrong(
+            "mail.allowed_from",
+            &format!("{entry:?} is neither an address nor @DOMAIN, and would allow nobody"),
         );
     }
 }

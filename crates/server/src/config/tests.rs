@@ -276,6 +276,16 @@ fn bad_values_and_combinations_are_refused_by_name() {
         ("GATEPOST__CACHE__URL", "memcached://cache", "rediss://"),
         ("GATEPOST__MAIL__TRANSPORT", "smtp://mx", "http.public_url"),
         ("GATEPOST__MAIL__WIRE", "python", "broker.url"),
+        ("GATEPOST__BROKER__URL", "amqp://app:a/b@mq/v", "percent-encoded"),
+        ("GATEPOST__BROKER__URL", "amqp://app:a@mq:99999/v", "HOST:PORT"),
+        ("GATEPOST__MAIL__QUEUE", "gatepost.mail", "begins with gatepost."),
+        ("GATEPOST__MAIL__ALLOWED_FROM", "@shop.example,shop", "\"shop\""),
+        ("GATEPOST__QUEUES__EMAIL_QUEUE__TYPE", "quorum", "by a policy"),
+        (
+            "GATEPOST__QUEUES__EMAIL_QUEUE__DEAD_LETTERS",
+            "true",
+            "by a policy",
+        ),
         ("GATEPOST__ACCOUNTS__SOURCE", "django", "is in PostgreSQL"),
         ("GATEPOST__ACCOUNTS__SOURCE", "django", "must be \"closed\""),
         ("GATEPOST__ACCOUNTS__DJANGO__ID_TYPE", "text", "\"integer\""),
@@ -293,6 +303,11 @@ fn bad_values_and_combinations_are_refused_by_name() {
         let text = refusal(&[(name, value)]);
         assert!(text.contains(says), "{name}={value}: {text}");
     }
+    load(&[
+        ("GATEPOST__QUEUES__EMAIL_QUEUE__RETRIES", "5s, 1m"),
+        ("GATEPOST__MAIL__ALLOWED_FROM", "@shop.example,info@shop.example"),
+    ])
+    .unwrap();
     let text = refusal(&[("GATEPOST__TOKENS__SECRET", "hunter2")]);
     assert!(!text.contains("hunter2"), "{text}");
     let broken = with_file("[tokens]\nsecret = \"hunter2", &[])

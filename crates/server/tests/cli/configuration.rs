@@ -33,6 +33,12 @@ fn check_lists_everything_that_is_wrong_by_name() {
     assert!(ran.out.contains("did you mean mail.transport"), "{}", ran.out);
     place.run(&["user", "list"]).refused(1, "mail.transprot");
 
+    let mut alone = Place::sqlite();
+    alone.set("GATEPOST__TLS__CA_FILE", "/no/such/ca.pem");
+    alone.set("GATEPOST__BROKER__URL", "amqps://127.0.0.1:1/%2f");
+    assert!(alone.run(&["config", "check"]).out.contains("tls.ca_file"));
+    alone.run(&["queue", "list"]).refused(1, "tls.ca_file");
+
     let mut plain = Place::sqlite();
     plain.set("GATEPOST__AUTH__REFRESH_COOKIE", "true");
     plain.set("GATEPOST__HTTP__PUBLIC_URL", "http://id.example.com");

@@ -9,7 +9,11 @@ pub(super) fn run(context: &Context) -> Result<(), Failure> {
     let loaded = Config::load(&Origin::process(context.config_file.clone()));
     let problems: Vec<Problem> = match loaded {
         Err(error) => error.problems,
-        Ok(config) => of_templates(&config),
+        Ok(config) => {
+            let mut problems = of_templates(&config);
+            problems.extend(of_certificates(&config));
+            problems
+        }
     };
     let items: Vec<_> = problems
         .iter()
@@ -41,13 +45,23 @@ fn of_templates(config: &Config) -> Vec<Problem> {
         Ok(templates) => templates.problems(),
         Err(error) => vec![error],
     };
-    let key = "mail.templates_dir";
+    errors
+        .into_iter()
+        .map(|error| problem(config, "mail.templates_dir", error.to_string()))
+        .collect()
+}
+
+/// What would keep every connection by TLS from being made.
+fn of_certificates(config: &Config) -> Option<Problem> {
+    let error = std::fs::read(config.tls_ca_file.as_ref()?).err()?;
+    Some(problem(config, "tls.ca_file", format!("can't be read: {error}")))
+}
+
+fn problem(config: &Config, key: &str, text: String) -> Problem {
     let source = config.shown().iter().find(|shown| shown.key == key);
-    let source = source.map(|shown| shown.source.to_string()).unwrap_or_default();
-    let problem = |error: gatepost_mail::Error| Problem {
+    Problem {
         key: key.to_owned(),
-        source: source.clone(),
-        text: error.to_string(),
-    };
-    errors.into_iter().map(problem).collect()
+        source: source.map(|shown| shown.source.to_string()).unwrap_or_default(),
+        text,
+    }
 }
