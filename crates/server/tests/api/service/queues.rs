@@ -183,7 +183,7 @@ async fn a_message_goes_on_with_the_trace_of_its_request() {
         let path = "/api/queues/billing/publish";
         let named = [("traceparent", header)];
         let sent = world.call("POST", path, Some(&key), Some(&body), &named).await;
-        let id = sent.text("id").to_owned();
+        let id = sent.text("id");
         let peeked = world.get("/api/queues/billing/peek", Some(&key)).await;
         let items = peeked.body["items"].as_array().unwrap();
         let message = items.iter().find(|item| item["id"] == id.as_str()).unwrap();
