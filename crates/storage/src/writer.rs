@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -20,9 +20,11 @@ use crate::{Error, Store, Tx, TxFuture};
 const BATCH: usize = 128;
 /// Transactions that may wait for the writer; whoever comes after waits for a place.
 const QUEUE: usize = 4096;
-/// How long the file is left alone between two commits while more are waiting, or a second process never
-/// gets the lock: SQLite's busy handler only looks now and then.
-const YIELD: Duration = Duration::from_millis(1);
+/// The file is left alone for a quarter of the time while more are waiting, or a second process never gets the
+/// lock: SQLite's busy handler only looks now and then, eleven times in the first 180 ms.
+const WORK_TO_REST: u32 = 3;
+/// For how long at once, about.
+const REST: Duration = Duration::from_millis(1);
 /// How often the writer looks whether another process has committed.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -147,6 +149,8 @@ impl Task {
     async fn run(mut self, mut jobs: mpsc::Receiver<Box<dyn Job>>) {
         let mut looks = tokio::time::interval(LOOK);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut owed = Duration::ZERO;
+        let mut ended = Instant::now();
         loop {
             let first = tokio::select! {
                 biased;
@@ -165,9 +169,13 @@ impl Task {
             {
                 batch.push_back(next);
             }
+            let began = Instant::now();
+            owed = owed.saturating_sub(began - ended);
             self.commit(batch).await;
-            if !jobs.is_empty() {
-                tokio::time::sleep(YIELD).await;
+            ended = Instant::now();
+            owed += (ended - began) / WORK_TO_REST;
+            if owed >= REST && !jobs.is_empty() {
+                tokio::time::sleep(REST).await;
             }
         }
         if let Some(conn) = self.conn.take()
@@ -218,13 +226,19 @@ impl Task {
             Some(conn) => conn,
             None => self.options.connect().await?,
         };
-        let alone = batch.len() == 1;
+        let last = batch.len() - 1;
         let mut wakes: Vec<&'static str> = Vec::new();
-        statement(&mut conn, "BEGIN IMMEDIATE").await?;
-        for job in batch.iter_mut() {
-            if !alone {
-                statement(&mut conn, "SAVEPOINT one").await?;
-            }
+        // Each statement crosses to the thread that SQLite runs on, so what can be said together is.
+        statement(
+            &mut conn,
+            if last == 0 {
+                "BEGIN IMMEDIATE"
+            } else {
+                "BEGIN IMMEDIATE; SAVEPOINT one"
+            },
+        )
+        .await?;
+        for (nth, job) in batch.iter_mut().enumerate() {
             let kept = {
                 let store = job.store().clone();
                 let mut tx = Tx::begin(Raw::Sqlite(&mut conn), &store);
@@ -246,18 +260,16 @@ impl Task {
                     }
                 }
             };
-            match (alone, kept) {
-                (true, true) => {}
-                (true, false) => {
-                    statement(&mut conn, "ROLLBACK").await?;
-                    self.conn = Some(conn);
-                    return Ok(Vec::new());
-                }
-                (false, true) => statement(&mut conn, "RELEASE one").await?,
-                (false, false) => statement(&mut conn, "ROLLBACK TO one; RELEASE one").await?,
-            }
+            let end = match (kept, nth == last) {
+                // What is rolled back to stays, for the next one.
+                (true, false) => "RELEASE one; SAVEPOINT one",
+                (false, false) => "ROLLBACK TO one",
+                (true, true) => "COMMIT",
+                (false, true) if last == 0 => "ROLLBACK",
+                (false, true) => "ROLLBACK TO one; COMMIT",
+            };
+            statement(&mut conn, end).await?;
         }
-        statement(&mut conn, "COMMIT").await?;
         self.conn = Some(conn);
         Ok(wakes)
     }
