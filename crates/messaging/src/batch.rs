@@ -1,13 +1,14 @@
 //! Many callers who publish one message each and nothing else: one transaction and one statement for all
 //! that wait.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex as Slot, PoisonError};
 use std::time::Duration;
 
 use gatepost_storage::outbox::{self, NewMessage};
 use gatepost_storage::{Store, Tx};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::publish::{Published, row, write};
 use crate::{Envelope, Error, TOPIC};
@@ -27,7 +28,7 @@ struct Item {
 
 /// The way to the task that writes, which is started by the first caller and ends with the last outbox.
 #[derive(Debug, Default)]
-pub(crate) struct Batcher(Mutex<Option<mpsc::Sender<Item>>>);
+pub(crate) struct Batcher(Slot<Option<mpsc::Sender<Item>>>);
 
 impl Batcher {
     pub(crate) async fn enqueue(
@@ -64,21 +65,59 @@ impl Batcher {
     }
 }
 
-async fn run(store: Store, mut items: mpsc::Receiver<Item>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while items.recv_many(&mut batch, BATCH).await > 0 {
-        let (envelopes, answers): (Vec<_>, Vec<_>) = batch
-            .drain(..)
-            .map(|item| ((item.envelope, item.window), item.answer))
-            .unzip();
-        let envelopes = Arc::new(envelopes);
+/// What goes into a transaction: decided when it begins, and not when it is asked for. On SQLite others may come
+/// before, and whoever has enqueued something by then shares the commit.
+struct Batch {
+    items: mpsc::Receiver<Item>,
+    envelopes: Vec<(Envelope, Duration)>,
+    answers: Vec<oneshot::Sender<Result<Published, Error>>>,
+}
+
+impl Batch {
+    fn add(&mut self, item: Item) {
+        self.envelopes.push((item.envelope, item.window));
+        self.answers.push(item.answer);
+    }
+
+    fn fill(&mut self) {
+        while self.envelopes.len() < BATCH
+            && let Ok(item) = self.items.try_recv()
+        {
+            self.add(item);
+        }
+    }
+}
+
+async fn run(store: Store, items: mpsc::Receiver<Item>) {
+    let batch = Arc::new(Mutex::new(Batch {
+        items,
+        envelopes: Vec::with_capacity(BATCH),
+        answers: Vec::with_capacity(BATCH),
+    }));
+    loop {
+        {
+            let mut batch = batch.lock().await;
+            let Some(first) = batch.items.recv().await else {
+                return;
+            };
+            batch.add(first);
+        }
+        let shared = Arc::clone(&batch);
         let written = store.run_tx("enqueue_messages", move |tx| {
-            let envelopes = Arc::clone(&envelopes);
-            Box::pin(async move { write_all(tx, &envelopes).await })
+            let batch = Arc::clone(&shared);
+            Box::pin(async move {
+                let mut batch = batch.lock().await;
+                batch.fill();
+                write_all(tx, &batch.envelopes).await
+            })
         });
-        match written.await {
+        let written = written.await;
+        let mut batch = batch.lock().await;
+        batch.envelopes.clear();
+        let answers = batch.answers.drain(..);
+        match written {
             Ok(published) => {
-                for (answer, published) in answers.into_iter().zip(published) {
+                for (answer, published) in answers.zip(published) {
                     let _ = answer.send(Ok(published));
                 }
             }
@@ -99,11 +138,12 @@ async fn write_all(tx: &mut Tx<'_>, envelopes: &[(Envelope, Duration)]) -> Resul
     let rows: Vec<NewMessage> = envelopes.iter().map(|(envelope, _)| row(envelope, tx)).collect();
     let mut published = Vec::with_capacity(rows.len());
     let mut inserted = HashSet::with_capacity(rows.len());
-    let plain: Vec<NewMessage> = rows
-        .iter()
-        .filter(|row| row.dedupe_key.is_none())
-        .cloned()
-        .collect();
+    let is_plain = |row: &NewMessage| row.dedupe_key.is_none();
+    let plain = if rows.iter().all(is_plain) {
+        Cow::Borrowed(rows.as_slice())
+    } else {
+        Cow::Owned(rows.iter().filter(|row| is_plain(row)).cloned().collect())
+    };
     for chunk in chunks(&plain) {
         inserted.extend(outbox::insert_many(tx, chunk).await?);
     }

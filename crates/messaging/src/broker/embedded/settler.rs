@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use gatepost_storage::outbox::Held;
 use gatepost_storage::{Store, dead_letters, handled};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::Work;
@@ -68,53 +68,68 @@ struct Task {
     on_dead: Option<DeadHook>,
 }
 
-impl Task {
-    async fn run(self, mut items: mpsc::UnboundedReceiver<Item>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while items.recv_many(&mut batch, BATCH).await > 0 {
-            let mut waiting = Vec::with_capacity(batch.len());
-            let mut work = Work::default();
-            for Item {
-                held,
-                verdict,
-                answer,
-            } in batch.drain(..)
-            {
-                match (verdict, &self.on_dead) {
-                    (
-                        Verdict::Dead {
-                            reason,
-                            detail,
-                            counted,
-                        },
-                        Some(hook),
-                    ) => {
-                        // The hook's writes belong to this message alone, so it has a transaction alone.
-                        let verdict = Verdict::Dead {
-                            reason,
-                            detail,
-                            counted,
-                        };
-                        let buried = AssertUnwindSafe(self.bury(held, verdict, hook))
-                            .catch_unwind()
-                            .await;
-                        let buried = buried.unwrap_or(Err(gatepost_storage::Error::Panicked(BURY).into()));
-                        let _ = answer.send(buried);
-                    }
-                    (verdict, _) => {
-                        waiting.push((held.id, answer));
-                        work.add(held, verdict);
-                    }
-                }
-            }
-            if !waiting.is_empty() {
-                self.flush(work, waiting).await;
-            }
+/// What goes into a transaction: decided when it begins, so that what ends while it waits for its turn shares it.
+struct Batch {
+    items: mpsc::UnboundedReceiver<Item>,
+    hooked: bool,
+    work: Work,
+    waiting: Vec<(Uuid, oneshot::Sender<Result<bool, Error>>)>,
+    /// A hook's writes belong to its message alone, so each of these has a transaction alone.
+    alone: Vec<Item>,
+}
+
+impl Batch {
+    fn add(&mut self, item: Item) {
+        if self.hooked && matches!(item.verdict, Verdict::Dead { .. }) {
+            self.alone.push(item);
+        } else {
+            self.waiting.push((item.held.id, item.answer));
+            self.work.add(item.held, item.verdict);
         }
     }
 
-    async fn flush(&self, work: Work, waiting: Vec<(Uuid, oneshot::Sender<Result<bool, Error>>)>) {
-        match self.write(work).await {
+    fn fill(&mut self) {
+        while self.waiting.len() + self.alone.len() < BATCH
+            && let Ok(item) = self.items.try_recv()
+        {
+            self.add(item);
+        }
+    }
+}
+
+impl Task {
+    async fn run(self, items: mpsc::UnboundedReceiver<Item>) {
+        let batch = Arc::new(Mutex::new(Batch {
+            items,
+            hooked: self.on_dead.is_some(),
+            work: Work::default(),
+            waiting: Vec::new(),
+            alone: Vec::new(),
+        }));
+        loop {
+            {
+                let mut batch = batch.lock().await;
+                let Some(first) = batch.items.recv().await else {
+                    return;
+                };
+                batch.add(first);
+                batch.fill();
+            }
+            self.flush(&batch).await;
+            let alone = std::mem::take(&mut batch.lock().await.alone);
+            self.bury_all(alone).await;
+        }
+    }
+
+    async fn flush(&self, batch: &Arc<Mutex<Batch>>) {
+        if batch.lock().await.waiting.is_empty() {
+            return;
+        }
+        let written = self.write(batch).await;
+        let mut batch = batch.lock().await;
+        batch.work = Work::default();
+        let waiting = batch.waiting.drain(..);
+        match written {
             Ok(won) => {
                 for (id, answer) in waiting {
                     let _ = answer.send(Ok(won.contains(&id)));
@@ -129,19 +144,21 @@ impl Task {
         }
     }
 
-    async fn write(&self, work: Work) -> Result<HashSet<Uuid>, gatepost_storage::Error> {
+    async fn write(&self, batch: &Arc<Mutex<Batch>>) -> Result<HashSet<Uuid>, gatepost_storage::Error> {
         let mut tries = 0;
         loop {
-            let (work, queue, note) = (work.clone(), Arc::clone(&self.queue), self.note);
+            let (batch, queue, note) = (Arc::clone(batch), Arc::clone(&self.queue), self.note);
             let written = self
                 .store
                 .run_tx("settle_messages", move |tx| {
-                    let (work, queue) = (work.clone(), Arc::clone(&queue));
+                    let (batch, queue) = (Arc::clone(&batch), Arc::clone(&queue));
                     Box::pin(async move {
-                        let won = work.run(tx).await?;
+                        let mut batch = batch.lock().await;
+                        batch.fill();
+                        let won = batch.work.run(tx).await?;
                         if note {
                             // Also those whose lease was lost: they were handled all the same.
-                            let done: Vec<Uuid> = work.done.iter().map(|held| held.id).collect();
+                            let done: Vec<Uuid> = batch.work.done.iter().map(|held| held.id).collect();
                             handled::note(tx, &queue, &done).await?;
                         }
                         Ok(won)
@@ -160,6 +177,17 @@ impl Task {
                 }
             }
             tokio::time::sleep(Duration::from_millis(50 << tries.min(6))).await;
+        }
+    }
+
+    async fn bury_all(&self, items: Vec<Item>) {
+        let Some(hook) = &self.on_dead else { return };
+        for item in items {
+            let buried = AssertUnwindSafe(self.bury(item.held, item.verdict, hook))
+                .catch_unwind()
+                .await;
+            let buried = buried.unwrap_or(Err(gatepost_storage::Error::Panicked(BURY).into()));
+            let _ = item.answer.send(buried);
         }
     }
 
