@@ -13,7 +13,7 @@ use super::book::Book;
 use super::counts::Counted;
 use super::hands::{Hands, Slot};
 use super::ladder::Ladder;
-use super::publisher::Parcel;
+use super::publisher::{Content, Parcel};
 use super::shapes::Shape;
 use crate::broker::Want;
 use crate::{Error, PublishError, QueueConfig, Timestamp};
@@ -161,7 +161,7 @@ impl Desk {
             key: to.name.clone(),
             mandatory: true,
             properties: properties.clone(),
-            body: slot.original.body.clone(),
+            body: Content::Own(slot.original.body.clone()),
         };
         let sent = self.rabbit.publisher.send_one(parcel).await;
         if matches!(sent, Err(PublishError::Returned)) {

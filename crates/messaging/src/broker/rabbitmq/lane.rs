@@ -14,21 +14,18 @@ use std::time::Duration;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{Channel, Confirmation, ExchangeKind};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::publisher::{Item, Parcel};
+use super::publisher::{Load, Loads, Parcel, same};
 use super::refusal::{self, unreachable};
 use super::supervised::{Generation, State, Supervised};
 use crate::{Error, PublishError};
 
-/// The queue of everything to publish, that all lanes take from.
-pub(super) type Items = Arc<Mutex<mpsc::Receiver<Item>>>;
-
 pub(super) struct Lane {
     link: Supervised,
-    items: Items,
+    loads: Arc<Mutex<Loads>>,
     open: Option<Open>,
 }
 
@@ -50,47 +47,48 @@ enum Confirmed {
 }
 
 impl Lane {
-    pub(super) fn new(link: Supervised, items: Items) -> Self {
+    pub(super) fn new(link: Supervised, loads: Arc<Mutex<Loads>>) -> Self {
         Self {
             link,
-            items,
+            loads,
             open: None,
         }
     }
 
     pub(super) async fn run(mut self) {
         let window = self.link.settings().window;
-        let mut batch = Vec::with_capacity(window);
         loop {
-            if self.items.lock().await.recv_many(&mut batch, window).await == 0 {
+            let loads = self.loads.lock().await.take(window).await;
+            if loads.is_empty() {
                 return;
             }
-            // An id that comes twice waits for the next batch: one of two could not be told from the other.
-            while !batch.is_empty() {
-                let mut ids = HashSet::with_capacity(batch.len());
-                let (now, later) = std::mem::take(&mut batch)
-                    .into_iter()
-                    .partition(|item: &Item| ids.insert(item.parcel.id));
-                self.publish(now).await;
-                batch = later;
-            }
+            self.publish(loads).await;
         }
     }
 
     /// Publishes a batch and tells everyone what became of theirs.
-    async fn publish(&mut self, batch: Vec<Item>) {
+    async fn publish(&mut self, loads: Vec<Load>) {
         // All of them came at about the same time.
-        let Some(until) = batch.iter().map(|item| item.until).min() else {
+        let Some(until) = loads.iter().map(|load| load.until).min() else {
             return;
         };
-        let (parcels, answers): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|item| (item.parcel, item.answer)).unzip();
-        let outcomes = match self.ready(until).await {
-            Ok(()) => self.send(parcels).await,
-            Err(error) => not_sent(parcels.len(), error),
-        };
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            let _ = answer.send(outcome);
+        let mut parcels = Vec::with_capacity(loads.iter().map(|load| load.parcels.len()).sum());
+        let mut answers = Vec::with_capacity(loads.len());
+        for load in loads {
+            answers.push((load.parcels.len(), load.answer));
+            parcels.extend(load.parcels);
+        }
+        let mut outcomes = Vec::with_capacity(parcels.len());
+        // An id that comes twice begins another round: one of two could not be told from the other.
+        for round in rounds(parcels) {
+            outcomes.extend(match self.ready(until).await {
+                Ok(()) => self.send(round).await,
+                Err(error) => same(round.len(), &PublishError::NotSent(Arc::new(error))),
+            });
+        }
+        let mut outcomes = outcomes.into_iter();
+        for (count, answer) in answers {
+            let _ = answer.send(outcomes.by_ref().take(count).collect());
         }
     }
 
@@ -124,7 +122,8 @@ impl Lane {
     async fn send(&mut self, parcels: Vec<Parcel>) -> Vec<Result<(), PublishError>> {
         let missing = self.missing_exchanges(&parcels).await;
         let Some(open) = &self.open else {
-            return not_sent(parcels.len(), unreachable("the channel was closed"));
+            let error = unreachable("the channel was closed");
+            return same(parcels.len(), &PublishError::NotSent(Arc::new(error)));
         };
         let mut outcomes = Vec::with_capacity(parcels.len());
         let mut ids = Vec::with_capacity(parcels.len());
@@ -211,18 +210,40 @@ impl Lane {
     }
 }
 
-/// The same for all of a batch.
-fn not_sent(messages: usize, error: Error) -> Vec<Result<(), PublishError>> {
-    let error = Arc::new(error);
-    (0..messages)
-        .map(|_| Err(PublishError::NotSent(Arc::clone(&error))))
-        .collect()
+/// Cuts a batch, in its order, where an id would come twice.
+fn rounds(parcels: Vec<Parcel>) -> Vec<Vec<Parcel>> {
+    let mut seen = HashSet::with_capacity(parcels.len());
+    if parcels.iter().all(|parcel| seen.insert(parcel.id)) {
+        return vec![parcels];
+    }
+    seen.clear();
+    let (mut rounds, mut round) = (Vec::new(), Vec::new());
+    for parcel in parcels {
+        if !seen.insert(parcel.id) {
+            rounds.push(std::mem::take(&mut round));
+            seen.clear();
+            seen.insert(parcel.id);
+        }
+        round.push(parcel);
+    }
+    rounds.push(round);
+    rounds
 }
 
 /// Publishes one message and waits for its confirm. The first poll puts it into the connection's buffer, in the
 /// order in which they are polled.
 async fn confirm(channel: &Channel, nth: usize, parcel: Parcel) -> (usize, Confirmed, Option<Uuid>) {
-    let (how, back) = match sent(channel, parcel).await {
+    let options = BasicPublishOptions {
+        mandatory: parcel.mandatory,
+        immediate: false,
+    };
+    let (exchange, key) = (short(parcel.exchange), short(parcel.key));
+    let published = channel.basic_publish(exchange, key, options, &parcel.body, parcel.properties);
+    let confirmed = match published.await {
+        Ok(confirm) => confirm.await,
+        Err(error) => Err(error),
+    };
+    let (how, back) = match confirmed {
         Ok(Confirmation::Ack(back)) => (Confirmed::Ack, back),
         Ok(Confirmation::Nack(back)) => (Confirmed::Nack, back),
         Ok(Confirmation::NotRequested) => (Confirmed::NotRequested, None),
@@ -234,21 +255,6 @@ async fn confirm(channel: &Channel, nth: usize, parcel: Parcel) -> (usize, Confi
         Uuid::try_parse(id.as_str()).ok()
     });
     (nth, how, back)
-}
-
-async fn sent(channel: &Channel, parcel: Parcel) -> lapin::Result<Confirmation> {
-    let options = BasicPublishOptions {
-        mandatory: parcel.mandatory,
-        immediate: false,
-    };
-    let published = channel.basic_publish(
-        short(&parcel.exchange),
-        short(&parcel.key),
-        options,
-        &parcel.body,
-        parcel.properties,
-    );
-    published.await?.await
 }
 
 fn judge(id: Uuid, how: Option<Confirmed>, returned: &HashSet<Uuid>) -> Result<(), PublishError> {
@@ -305,6 +311,6 @@ fn why_not(state: &State) -> Error {
 }
 
 /// A name that was checked to be short enough.
-pub(super) fn short(name: &str) -> ShortString {
+pub(super) fn short(name: impl Into<String>) -> ShortString {
     ShortString::try_new(name).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::copy::{self, Copy};
 use super::inspect::{self, Inspector, MOST};
 use super::properties::header;
-use super::publisher::Parcel;
+use super::publisher::{Content, Parcel};
 use super::scan::{self, Look, Scan};
 use super::shapes;
 use crate::{DeadReason, Error, Timestamp};
@@ -184,6 +184,6 @@ fn parcel(queue: &str, id: Uuid, message: &BasicGetMessage, now: Timestamp) -> P
         key: queue.to_owned(),
         mandatory: true,
         properties,
-        body: message.delivery.data.clone(),
+        body: Content::Own(message.delivery.data.clone()),
     }
 }

@@ -48,7 +48,7 @@ use self::counts::Counts;
 pub(crate) use self::fanout::Fanout;
 pub(crate) use self::inspect::Inspector;
 pub(crate) use self::link::Link;
-use self::publisher::hear;
+use self::publisher::Content;
 pub(crate) use self::publisher::{Parcel, Publisher};
 pub use self::settings::RabbitSettings;
 use self::sides::Sides;
@@ -135,12 +135,13 @@ impl Rabbit {
     }
 
     pub(crate) async fn publish(&self, route: Route, envelope: &Envelope) -> Result<Uuid, PublishError> {
-        let parcel = self.parcel(&route, envelope, 0, None).await?;
+        let content = || Content::Own(envelope.body.bytes.clone());
+        let parcel = self.parcel(&route, envelope, 0, None, content()).await?;
         let id = parcel.id;
         let sent = self.publisher.send_one(parcel).await;
         if matches!(sent, Err(PublishError::Returned)) && self.stand_again(&route).await {
             let envelope = envelope.clone().id(id);
-            let parcel = self.parcel(&route, &envelope, 0, None).await?;
+            let parcel = self.parcel(&route, &envelope, 0, None, content()).await?;
             return self.publisher.send_one(parcel).await.map(|()| id);
         }
         sent.map(|()| id)
@@ -151,6 +152,7 @@ impl Rabbit {
         for one in &mut batch {
             one.envelope.id.get_or_insert_with(|| new_id(now));
         }
+        let batch = Arc::new(batch);
         let mut outcomes = self.send_all(&batch, |_| true).await;
         let mut lost: Vec<&Route> = batch
             .iter()
@@ -187,25 +189,27 @@ impl Rabbit {
     /// Sends those of a batch that are chosen by their place; `None` for the others.
     async fn send_all(
         &self,
-        batch: &[Outgoing],
+        batch: &Arc<Vec<Outgoing>>,
         chosen: impl Fn(usize) -> bool,
     ) -> Vec<Option<Result<Uuid, PublishError>>> {
-        let mut under_way = Vec::with_capacity(batch.len());
         let mut outcomes: Vec<Option<Result<Uuid, PublishError>>> = batch.iter().map(|_| None).collect();
+        let mut sent = Vec::with_capacity(batch.len());
+        let mut sending = self.publisher.batch();
         for (nth, one) in batch.iter().enumerate().filter(|(nth, _)| chosen(*nth)) {
+            let content = Content::Of(Arc::clone(batch), nth);
             let parcel = self
-                .parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at)
+                .parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at, content)
                 .await;
             match parcel {
                 Ok(parcel) => {
-                    let id = parcel.id;
-                    under_way.push((nth, id, self.publisher.hand_over(parcel).await));
+                    sent.push((nth, parcel.id));
+                    sending.add(parcel).await;
                 }
                 Err(error) => outcomes[nth] = Some(Err(error)),
             }
         }
-        for (nth, id, told) in under_way {
-            outcomes[nth] = Some(hear(told).await.map(|()| id));
+        for ((nth, id), outcome) in sent.into_iter().zip(sending.outcomes().await) {
+            outcomes[nth] = Some(outcome.map(|()| id));
         }
         outcomes
     }
@@ -241,6 +245,7 @@ impl Rabbit {
         envelope: &Envelope,
         attempts: u32,
         enqueued_at: Option<Timestamp>,
+        body: Content,
     ) -> Result<Parcel, PublishError> {
         let now = self.now();
         route.check()?;
@@ -263,7 +268,7 @@ impl Rabbit {
             key,
             mandatory: !route.optional,
             properties: properties::write(envelope, id, enqueued_at.unwrap_or(now), &extra),
-            body: envelope.body.bytes.clone(),
+            body,
         })
     }
 }

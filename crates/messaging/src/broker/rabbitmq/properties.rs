@@ -15,7 +15,8 @@ use crate::{Body, Envelope, Error, Headers, Priority, Timestamp};
 
 /// Headers of ours.
 pub(crate) mod header {
-    /// When it was published, in microseconds since 1970; the property `timestamp` has seconds only.
+    /// When it was published, in microseconds since 1970; the property `timestamp` has seconds only. Left out where
+    /// there is no other header and the id tells it to the millisecond.
     pub(crate) const ENQUEUED_AT: &str = "x-enqueued-at";
     /// When it is worth nothing any more, in microseconds since 1970.
     pub(crate) const EXPIRES_AT: &str = "x-expires-at";
@@ -78,7 +79,6 @@ pub(crate) fn write(
         headers.insert(short(name), AMQPValue::LongString(value.as_str().into()));
     }
     let micros = |at: Timestamp| AMQPValue::LongLongInt(at.as_micros());
-    headers.insert(header::ENQUEUED_AT.into(), micros(enqueued_at));
     if let Some(expires_at) = envelope.expires_at {
         headers.insert(header::EXPIRES_AT.into(), micros(expires_at));
     }
@@ -87,16 +87,37 @@ pub(crate) fn write(
         headers.insert(header::DEDUPE_KEY.into(), key);
     }
     for (name, value) in extra {
-        headers.insert(short(name), value.clone());
+        headers.insert(short(*name), value.clone());
     }
-    BasicProperties::default()
-        .with_message_id(short(&id.to_string()))
+    // For this alone there is no table, which client and broker would have to write, read and keep, where the id
+    // tells the same to the millisecond.
+    let told = moment_of(id).is_some_and(|at| at.as_micros() == enqueued_at.as_micros() / 1000 * 1000);
+    if !told || !headers.inner().is_empty() {
+        headers.insert(header::ENQUEUED_AT.into(), micros(enqueued_at));
+    }
+    let properties = BasicProperties::default()
+        .with_message_id(short(id.to_string()))
         .with_type(short(&envelope.kind))
         .with_content_type(short(&envelope.body.content_type))
         .with_timestamp(u64::try_from(enqueued_at.as_secs()).unwrap_or(0))
         .with_delivery_mode(PERSISTENT)
-        .with_priority(envelope.priority.level())
-        .with_headers(headers)
+        .with_priority(envelope.priority.level());
+    if headers.inner().is_empty() {
+        properties
+    } else {
+        properties.with_headers(headers)
+    }
+}
+
+/// When an id was made, to the millisecond, if it tells.
+fn moment_of(id: Uuid) -> Option<Timestamp> {
+    if id.get_version_num() != 7 {
+        return None;
+    }
+    let millis = id.as_u128() >> 80;
+    Some(Timestamp::from_micros(
+        i64::try_from(millis).ok()?.checked_mul(1000)?,
+    ))
 }
 
 /// Reads what came; `now` stands in for the hour that a foreign message does not tell.
@@ -112,6 +133,11 @@ pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>, now: Timestamp) 
         .timestamp()
         .and_then(|seconds| i64::try_from(seconds).ok())
         .map(Timestamp::from_secs);
+    // Finer than the seconds, if it was made in the same.
+    let made = id.and_then(moment_of).filter(|made| {
+        let second = properties.timestamp().and_then(|at| i64::try_from(at).ok());
+        second.is_some_and(|second| made.as_secs() == second)
+    });
     let moment = |name| number(table, name).map(Timestamp::from_micros);
     let count = |name| number(table, name).map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX));
     let text = |value: &Option<ShortString>| value.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -130,7 +156,7 @@ pub(crate) fn read(properties: &BasicProperties, body: Vec<u8>, now: Timestamp) 
             Priority::new(level.min(9)).unwrap_or_default()
         }),
         attempts: count(header::ATTEMPT).unwrap_or(0),
-        enqueued_at: moment(header::ENQUEUED_AT).or(seconds).unwrap_or(now),
+        enqueued_at: moment(header::ENQUEUED_AT).or(made).or(seconds).unwrap_or(now),
         expires_at: moment(header::EXPIRES_AT),
     }
 }
@@ -241,6 +267,21 @@ mod tests {
             (read.enqueued_at, read.expires_at),
             (enqueued_at, envelope.expires_at)
         );
+    }
+
+    #[test]
+    fn an_id_that_tells_when_spares_the_header() {
+        let envelope = Envelope::bytes("q", "k", "text/plain", b"hi".to_vec());
+        let at = NOW + Duration::from_micros(123_456);
+        let written = write(&envelope, new_id(at), at, &[]);
+        assert!(written.headers().is_none());
+        let read = read(&written, Vec::new(), NOW + Duration::from_secs(60));
+        assert_eq!(read.enqueued_at, NOW + Duration::from_millis(123));
+        // One that was made at another time, and one that tells nothing.
+        for id in [new_id(at - Duration::from_millis(1)), id_of("letter-17")] {
+            let read = super::read(&write(&envelope, id, at, &[]), Vec::new(), NOW);
+            assert_eq!(read.enqueued_at, at);
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Shape {
                 Argument::Text(text) => AMQPValue::LongString(text.as_str().into()),
                 Argument::Number(number) => AMQPValue::LongLongInt(*number),
             };
-            table.insert(short(name), value);
+            table.insert(short(*name), value);
         }
         table
     }
