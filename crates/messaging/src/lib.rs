@@ -96,7 +96,7 @@ mod ids;
 mod publish;
 #[cfg(any(feature = "store", feature = "rabbitmq"))]
 mod queues;
-#[cfg(feature = "testing")]
+#[cfg(any(feature = "testing", feature = "node"))]
 pub mod testing;
 #[cfg(not(feature = "store"))]
 mod time;

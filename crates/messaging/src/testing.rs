@@ -6,9 +6,8 @@ mod node;
 #[cfg(all(feature = "rabbitmq", unix))]
 pub use node::RabbitNode;
 
-use crate::Random;
-
 /// Jitter of none: every delay is exactly its rung.
-pub fn no_jitter() -> Random {
-    Random::from_fn(|| 0.5)
+#[cfg(feature = "testing")]
+pub fn no_jitter() -> crate::Random {
+    crate::Random::from_fn(|| 0.5)
 }

@@ -1,7 +1,7 @@
 //! A RabbitMQ of a test's own, to be killed, frozen and starved.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -131,9 +131,7 @@ impl RabbitNode {
             {
                 break;
             }
-            let address = (Ipv4Addr::LOCALHOST, self.port).into();
-            // Its listener is the last thing that it starts.
-            if self.pid().is_ok() && TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
+            if self.pid().is_ok() && self.answers() {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(100));
@@ -145,6 +143,20 @@ impl RabbitNode {
             "RabbitMQ did not come up:\n{}",
             end.join("\n")
         )))
+    }
+
+    /// Whether it answers the first bytes of AMQP.
+    pub fn answers(&self) -> bool {
+        let asked = || -> io::Result<[u8; 8]> {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            stream.write_all(b"AMQP\x00\x00\x09\x01")?;
+            let mut start = [0; 8];
+            stream.read_exact(&mut start)?;
+            Ok(start)
+        };
+        // A method frame on channel 0: connection.start.
+        asked().is_ok_and(|start| start[..3] == [1, 0, 0])
     }
 
     /// Removes everything that it had stored, after [`kill`](Self::kill).
@@ -202,8 +214,11 @@ impl RabbitNode {
         let folder = &self.folder;
         let mut command = Command::new(Path::new(BIN).join(program));
         command
+            // What Erlang leaves behind when it crashes goes with the folder.
+            .current_dir(folder)
             .stdin(Stdio::null())
             .env("HOME", folder.join("home"))
+            .env("LC_ALL", "C.UTF-8")
             .env("RABBITMQ_NODENAME", format!("gatepost{}@localhost", self.port))
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_NODE_PORT", self.port.to_string())
