@@ -13,7 +13,7 @@ install_rabbitmq() {
 rabbit_env() {
     local dir="$work/rabbitmq" port=$1
     shift
-    env HOME="$dir/home" RABBITMQ_NODENAME="gatepost$port@localhost" \
+    env HOME="$dir/home" ERL_CRASH_DUMP="$dir/crash.dump" RABBITMQ_NODENAME="gatepost$port@localhost" \
         RABBITMQ_NODE_IP_ADDRESS=127.0.0.1 RABBITMQ_NODE_PORT="$port" RABBITMQ_DIST_PORT=$((port + 1)) \
         ERL_EPMD_PORT=$((port + 2)) ERL_EPMD_ADDRESS=127.0.0.1 \
         RABBITMQ_MNESIA_BASE="$dir/db" RABBITMQ_LOG_BASE="$dir/log" RABBITMQ_PID_FILE="$dir/pid" \
