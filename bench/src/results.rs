@@ -33,7 +33,12 @@ impl Results {
 
     /// A figure that has to reach `at_least`; says so when it does not.
     pub fn ratio(&mut self, what: &str, value: f64, at_least: f64) {
-        self.add(what, value, "ratio");
+        self.at_least(what, value, "ratio", at_least);
+    }
+
+    /// The same for a figure with a unit.
+    pub fn at_least(&mut self, what: &str, value: f64, unit: &str, at_least: f64) {
+        self.add(what, value, unit);
         if value < at_least {
             println!("  {:<58} below {at_least}", "");
         }

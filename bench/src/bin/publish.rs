@@ -51,16 +51,19 @@ async fn main() {
         .unwrap();
 
     let mut rates = [const { Vec::new() }; 5];
-    for _ in 0..ROUNDS {
-        let round = [
-            fresh(&broker, &connection, ours(&broker)).await,
-            fresh(&broker, &connection, one_by_one_together(&broker)).await,
-            fresh(&broker, &connection, bare_sliding(&connection)).await,
-            fresh(&broker, &connection, bare_batches(&connection)).await,
-            fresh(&broker, &connection, pika(&url)).await,
-        ];
-        for (kept, rate) in rates.iter_mut().zip(round) {
-            kept.push(rate);
+    // Each in each place once: what ran before leaves the broker work to do, a deleted queue and its segments.
+    for round in 0..ROUNDS {
+        for place in 0..rates.len() {
+            let which = (round + place) % rates.len();
+            empty(&broker, &connection).await;
+            let rate = match which {
+                0 => ours(&broker).await,
+                1 => one_by_one_together(&broker).await,
+                2 => bare_sliding(&connection).await,
+                3 => bare_batches(&connection).await,
+                _ => pika(&url).await,
+            };
+            rates[which].push(rate);
         }
     }
     let [ours, together, sliding, batches, pika] = rates.map(median);
@@ -83,8 +86,8 @@ async fn main() {
     tokio::task::spawn_blocking(move || drop(rabbit)).await.unwrap();
 }
 
-/// Runs on a queue that holds nothing yet.
-async fn fresh(broker: &Broker, connection: &Connection, run: impl Future<Output = f64>) -> f64 {
+/// Makes the queue anew.
+async fn empty(broker: &Broker, connection: &Connection) {
     let channel = connection.create_channel().await.unwrap();
     channel
         .queue_delete(QUEUE.into(), QueueDeleteOptions::default())
@@ -92,7 +95,6 @@ async fn fresh(broker: &Broker, connection: &Connection, run: impl Future<Output
         .unwrap();
     let topology = Topology::new().queue(QUEUE, |q| q.retries(&[]));
     assert!(broker.declare(&topology).await.unwrap().is_empty());
-    run.await
 }
 
 fn message() -> Outgoing {
