@@ -33,6 +33,11 @@ need_redis() {
     install_quietly redis-server openssl
 }
 
+# In front of PostgreSQL, started privately by a test as well.
+need_pgbouncer() {
+    command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || install_quietly pgbouncer
+}
+
 # A prebuilt one takes seconds, building it minutes.
 need_cargo_deny() {
     command -v cargo-deny >/dev/null && return

@@ -292,6 +292,7 @@ async fn open_store(config: &Config, clock: Clock) -> Result<Store, gatepost_sto
     let options = StoreOptions {
         schema: config.storage.schema.clone(),
         max_connections: config.storage.max_connections,
+        pooler: config.storage.pooler,
         listen_url: config
             .storage
             .listen_url

@@ -22,14 +22,25 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub(crate) enum Backend {
-    Sqlite { readers: SqlitePool, writer: Writer },
-    Postgres { pool: PgPool, listen: PgConnectOptions },
+    Sqlite {
+        readers: SqlitePool,
+        writer: Writer,
+    },
+    Postgres {
+        pool: PgPool,
+        /// Where to listen; nowhere behind a pooler that would not pass on what is heard.
+        listen: Option<PgConnectOptions>,
+        /// Whether a session lasts as long as its connection; else it lasts for a transaction.
+        keeps_sessions: bool,
+    },
 }
 
 /// A connection to read through, given back when dropped.
 pub(crate) enum Reader {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
+    /// Behind a pooler in transaction mode a statement is whole only within one.
+    Pooled(sqlx::Transaction<'static, Postgres>),
 }
 
 impl Reader {
@@ -37,6 +48,16 @@ impl Reader {
         match self {
             Reader::Sqlite(conn) => Raw::Sqlite(conn),
             Reader::Postgres(conn) => Raw::Postgres(conn),
+            Reader::Pooled(conn) => Raw::Postgres(conn),
+        }
+    }
+
+    /// Gives the connection back. Nothing was written, so nothing is lost by what may go wrong here.
+    pub(crate) async fn end(self) {
+        if let Reader::Pooled(conn) = self
+            && let Err(error) = conn.commit().await
+        {
+            tracing::debug!(%error, "a transaction that only read was not ended as it should be");
         }
     }
 }
@@ -112,6 +133,8 @@ impl Backend {
         let parse = |url: &str, what: &str| {
             PgConnectOptions::from_str(url)
                 .map(|o| o.application_name("gatepost").disable_statement_logging())
+                // Poolers refuse it, and it is about numbers in text, of which none is asked for.
+                .map(|o| o.extra_float_digits(None))
                 .map_err(|_| {
                     Error::Url(format!(
                         "{what} is not of the form postgres://user:password@host/database"
@@ -120,16 +143,16 @@ impl Backend {
         };
         let parsed = parse(url, "storage.url")?;
         let listen = match &options.listen_url {
-            Some(url) => parse(url, "storage.listen_url")?,
-            None => parsed.clone(),
+            Some(url) => Some(parse(url, "storage.listen_url")?),
+            None => None,
         };
         let pool = PgPoolOptions::new()
             .max_connections(options.max_connections.max(2))
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(parsed.clone());
         // One connection now, so that a wrong URL is told at start.
-        match pool.acquire().await {
-            Ok(conn) => drop(conn),
+        let mut conn = match pool.acquire().await {
+            Ok(conn) => conn,
             // The pool was patient and does not say with what: one more try does.
             Err(sqlx::Error::PoolTimedOut) => {
                 return match tokio::time::timeout(Duration::from_secs(2), parsed.connect()).await {
@@ -138,8 +161,20 @@ impl Backend {
                 };
             }
             Err(error) => return Err(error.into()),
+        };
+        let keeps_sessions = options.pooler.keeps_sessions(&mut conn, &parsed).await?;
+        drop(conn);
+        if !keeps_sessions && listen.is_none() {
+            tracing::warn!(
+                "storage.url leads to a pooler in transaction mode, and storage.listen_url is not set: what other \
+                 instances write is noticed up to a second late; set it to a direct connection"
+            );
         }
-        Ok(Backend::Postgres { pool, listen })
+        Ok(Backend::Postgres {
+            pool,
+            listen: listen.or(keeps_sessions.then_some(parsed)),
+            keeps_sessions,
+        })
     }
 
     /// Over the caller's SQLite pool. Writes go through one connection of our own to the same file, since
@@ -158,8 +193,12 @@ impl Backend {
 
     /// Over the caller's PostgreSQL pool.
     pub(crate) fn from_postgres_pool(pool: PgPool) -> Self {
-        let listen = (*pool.connect_options()).clone();
-        Backend::Postgres { pool, listen }
+        let listen = Some((*pool.connect_options()).clone());
+        Backend::Postgres {
+            pool,
+            listen,
+            keeps_sessions: true,
+        }
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -173,8 +212,21 @@ impl Backend {
         Ok(match self {
             // Waiting for a place is a large future; see `Store::run_tx`.
             Backend::Sqlite { readers, .. } => Reader::Sqlite(Box::pin(readers.acquire()).await?),
-            Backend::Postgres { pool, .. } => Reader::Postgres(Box::pin(pool.acquire()).await?),
+            Backend::Postgres {
+                pool,
+                keeps_sessions: true,
+                ..
+            } => Reader::Postgres(Box::pin(pool.acquire()).await?),
+            Backend::Postgres { pool, .. } => Reader::Pooled(Box::pin(pool.begin()).await?),
         })
+    }
+
+    /// Whether a session lasts as long as its connection, so that statements can be kept prepared on it.
+    pub(crate) fn keeps_sessions(&self) -> bool {
+        match self {
+            Backend::Sqlite { .. } => true,
+            Backend::Postgres { keeps_sessions, .. } => *keeps_sessions,
+        }
     }
 
     /// Writes a consistent copy of the SQLite file to `target`, which must not be there yet.

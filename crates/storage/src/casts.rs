@@ -11,10 +11,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::sync::{broadcast, mpsc};
 use uuid::Uuid;
 
+use crate::notify::Channel;
 use crate::wake::Hub;
 
 /// How many casts a slow listener may be behind before it is told to look for itself.
@@ -75,8 +75,7 @@ pub(crate) struct Casting {
 
 #[derive(Debug)]
 struct Remote {
-    pool: PgPool,
-    channel: String,
+    channel: Channel,
     this: Uuid,
     /// Equal notifications of one transaction are told once, so no two of ours are equal.
     number: AtomicU64,
@@ -86,11 +85,10 @@ struct Remote {
 }
 
 impl Casting {
-    pub(crate) fn new(postgres: Option<(PgPool, String, Uuid)>) -> Self {
+    pub(crate) fn new(postgres: Option<(Channel, Uuid)>) -> Self {
         Self {
             here: broadcast::Sender::new(BEHIND),
-            remote: postgres.map(|(pool, channel, this)| Remote {
-                pool,
+            remote: postgres.map(|(channel, this)| Remote {
                 channel,
                 this,
                 number: AtomicU64::new(0),
@@ -173,9 +171,8 @@ impl Remote {
         }
         let notifier = self.notifier.get_or_init(|| {
             let (sender, receiver) = mpsc::channel(WAITING);
-            let (pool, channel) = (self.pool.clone(), self.channel.clone());
             let (this, dropped) = (self.this, Arc::clone(&self.dropped));
-            tokio::spawn(notify(receiver, pool, channel, this, dropped));
+            tokio::spawn(notify(receiver, self.channel.clone(), this, dropped));
             sender
         });
         let number = self.number.fetch_add(1, Ordering::Relaxed);
@@ -186,24 +183,13 @@ impl Remote {
     }
 }
 
-async fn notify(
-    mut notes: mpsc::Receiver<String>,
-    pool: PgPool,
-    channel: String,
-    this: Uuid,
-    dropped: Arc<AtomicBool>,
-) {
+async fn notify(mut notes: mpsc::Receiver<String>, channel: Channel, this: Uuid, dropped: Arc<AtomicBool>) {
     let mut gathered = Vec::new();
     while notes.recv_many(&mut gathered, TOGETHER).await > 0 {
         if dropped.swap(false, Ordering::Relaxed) {
             gathered.push(format!("{this} ? ?"));
         }
-        let told = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
-            .bind(&channel)
-            .bind(&gathered)
-            .execute(&pool)
-            .await;
-        if let Err(error) = told {
+        if let Err(error) = channel.tell(&gathered).await {
             dropped.store(true, Ordering::Relaxed);
             tracing::debug!(%error, "other instances did not hear a cast; they will find it when they next look");
         }

@@ -1,6 +1,6 @@
 //! How a store is opened.
 
-use crate::{Clock, UserTable};
+use crate::{Clock, Pooler, UserTable};
 
 /// Options of [`Store::open`](crate::Store::open).
 #[derive(Debug, Clone)]
@@ -10,6 +10,8 @@ pub struct StoreOptions {
     pub schema: String,
     /// Connections to PostgreSQL at most, 10 by default. On SQLite: readers; the writer is one in any case.
     pub max_connections: u32,
+    /// How long a session lasts behind the URL of a PostgreSQL.
+    pub pooler: Pooler,
     /// A URL for `LISTEN` that goes past a pooler such as `PgBouncer`, if `url` goes through one.
     pub listen_url: Option<String>,
     /// What tells the time.
@@ -23,6 +25,7 @@ impl Default for StoreOptions {
         Self {
             schema: "gatepost".into(),
             max_connections: 10,
+            pooler: Pooler::Auto,
             listen_url: None,
             clock: Clock::system(),
             users: UserTable::Own,

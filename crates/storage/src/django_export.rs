@@ -23,7 +23,7 @@ pub async fn put_back(
 ) -> Result<bool, Error> {
     let table = table(tx)?;
     let text = table.sql.put_back.clone();
-    let query = sqlx::query::<Postgres>(AssertSqlSafe(text));
+    let query = sqlx::query::<Postgres>(AssertSqlSafe(text)).persistent(tx.prepares());
     let query = match id {
         UserId::Integer(id) => query.bind(id),
         UserId::Uuid(id) => query.bind(id),
@@ -42,6 +42,7 @@ pub async fn put_back(
 
 /// What must be said of a new row that nobody has said: a column and its type.
 async fn unsaid(tx: &mut Tx<'_>, table: &DjangoTable) -> Result<Vec<(String, String)>, Error> {
+    let keep = tx.prepares();
     let Raw::Postgres(conn) = tx.raw() else {
         return Err(Error::OtherDatabase {
             store: Dialect::Postgres,
@@ -52,6 +53,7 @@ async fn unsaid(tx: &mut Tx<'_>, table: &DjangoTable) -> Result<Vec<(String, Str
          WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attnotnull AND NOT atthasdef
                AND attidentity = ''",
     )
+    .persistent(keep)
     .bind(table.table().to_owned())
     .fetch_all(&mut **conn)
     .await;
@@ -122,12 +124,14 @@ pub async fn add(tx: &mut Tx<'_>, user: &UserRow) -> Result<UserId, Error> {
         quoted(&columns.id)
     );
     tx.count_statement();
+    let keep = tx.prepares();
     let Raw::Postgres(conn) = tx.raw() else {
         return Err(Error::OtherDatabase {
             store: Dialect::Postgres,
         });
     };
     let made: Result<(String,), _> = sqlx::query_as::<Postgres, (String,)>(AssertSqlSafe(text))
+        .persistent(keep)
         .bind(email)
         .bind(user.password.clone())
         .bind(user.active)

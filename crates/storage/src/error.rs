@@ -15,6 +15,12 @@ pub enum Error {
     /// The database refused a row (unique, foreign key, check): the caller's data.
     #[error("the database refused the row: {0}")]
     Refused(#[source] sqlx::Error),
+    /// Statements that were prepared are not there any more, or are somebody else's: see [`Pooler`](crate::Pooler).
+    #[error(
+        "a pooler between here and PostgreSQL changes connections beneath a session ({0}): set storage.pooler to \
+         \"transaction\""
+    )]
+    Pooler(#[source] sqlx::Error),
     /// Anything else the database says: a defect.
     #[error("the database failed: {0}")]
     Database(#[source] sqlx::Error),
@@ -79,6 +85,7 @@ impl Error {
             Error::Unavailable(_) | Error::Contention(_) => true,
             Error::Commit(shared) => shared.is_transient(),
             Error::Refused(_)
+            | Error::Pooler(_)
             | Error::Database(_)
             | Error::Url(_)
             | Error::Folder { .. }
@@ -141,6 +148,8 @@ impl From<sqlx::Error> for Error {
                 ) => Error::Refused(error),
                 // PostgreSQL: serialization failure, deadlock. SQLite: busy, locked, busy snapshot.
                 (_, Some("40001" | "40P01" | "5" | "6" | "261" | "262" | "517")) => Error::Contention(error),
+                // PostgreSQL: a prepared statement that is there already, or is not there.
+                (_, Some("42P05" | "26000")) => Error::Pooler(error),
                 (_, Some(code)) if is_outage(code) => Error::Unavailable(error),
                 _ => Error::Database(error),
             },

@@ -17,17 +17,18 @@ macro_rules! run_on {
         let tx: &mut $crate::Tx<'_> = &mut *$tx;
         let text = tx.expand($sql.into());
         tx.count_statement();
+        let keep = tx.prepares();
         let result = match tx.raw() {
-            $crate::tx::Raw::Sqlite(conn) => run_on!(@one sqlx::Sqlite, conn, text, [$($bind),*], $query $(::<$row>)?, $method),
-            $crate::tx::Raw::Postgres(conn) => run_on!(@one sqlx::Postgres, conn, text, [$($bind),*], $query $(::<$row>)?, $method),
+            $crate::tx::Raw::Sqlite(conn) => run_on!(@one sqlx::Sqlite, conn, keep, text, [$($bind),*], $query $(::<$row>)?, $method),
+            $crate::tx::Raw::Postgres(conn) => run_on!(@one sqlx::Postgres, conn, keep, text, [$($bind),*], $query $(::<$row>)?, $method),
         };
         result.map_err(|error| tx.failed(error))
     }};
-    (@one $db:ty, $conn:ident, $text:ident, [$($bind:expr),*], query, execute) => {
-        sqlx::query::<$db>(sqlx::AssertSqlSafe($text))$(.bind($bind))*.execute(&mut **$conn).await.map(|done| done.rows_affected())
+    (@one $db:ty, $conn:ident, $keep:ident, $text:ident, [$($bind:expr),*], query, execute) => {
+        sqlx::query::<$db>(sqlx::AssertSqlSafe($text)).persistent($keep)$(.bind($bind))*.execute(&mut **$conn).await.map(|done| done.rows_affected())
     };
-    (@one $db:ty, $conn:ident, $text:ident, [$($bind:expr),*], query_as::<$row:ty>, $method:ident) => {
-        sqlx::query_as::<$db, $row>(sqlx::AssertSqlSafe($text))$(.bind($bind))*.$method(&mut **$conn).await
+    (@one $db:ty, $conn:ident, $keep:ident, $text:ident, [$($bind:expr),*], query_as::<$row:ty>, $method:ident) => {
+        sqlx::query_as::<$db, $row>(sqlx::AssertSqlSafe($text)).persistent($keep)$(.bind($bind))*.$method(&mut **$conn).await
     };
 }
 

@@ -160,10 +160,12 @@ async fn unseen(
     let now = tx.now();
     let text = tx.expand(UNSEEN.into());
     tx.count_statement();
+    let keep = tx.prepares();
     let Raw::Postgres(conn) = tx.raw() else {
         return Ok((next, running.to_vec()));
     };
     let mut rows = sqlx::query_as::<sqlx::Postgres, Unseen>(sqlx::AssertSqlSafe(text))
+        .persistent(keep)
         .bind(next)
         .bind(running)
         .bind(now)

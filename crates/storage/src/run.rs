@@ -99,7 +99,8 @@ impl Store {
         }
     }
 
-    /// Runs `body` on a connection without a transaction, to read.
+    /// Runs `body` on a connection without a transaction, to read; behind a pooler in transaction mode in one, since
+    /// a statement may meet another connection half-way otherwise.
     ///
     /// # Errors
     /// What `body` answers; or the store's own error through `E::from`.
@@ -110,8 +111,8 @@ impl Store {
     {
         let started = Instant::now();
         let mut reader = self.shared().backend.reader().await?;
-        let mut tx = Tx::begin(reader.raw(), self);
-        let result = body(&mut tx).await;
+        let result = body(&mut Tx::begin(reader.raw(), self)).await;
+        reader.end().await;
         tracing::trace!(read = name, elapsed = ?started.elapsed());
         result
     }

@@ -150,6 +150,11 @@ impl<'c> Tx<'c> {
         &mut self.raw
     }
 
+    /// Whether what is prepared on this connection will be there the next time.
+    pub(crate) fn prepares(&self) -> bool {
+        self.shared.backend.keeps_sessions()
+    }
+
     pub(crate) fn expand(&self, sql: Sql) -> Arc<str> {
         self.shared.names.expand_static(sql)
     }

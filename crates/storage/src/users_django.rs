@@ -83,13 +83,15 @@ fn connection<'a>(tx: &'a mut Tx<'_>) -> Result<&'a mut PgConnection, Error> {
 }
 
 async fn rows(tx: &mut Tx<'_>, table: &DjangoTable, query: Select) -> Result<Vec<UserRow>, Error> {
-    let found = query.fetch_all(connection(tx)?).await;
+    let keep = tx.prepares();
+    let found = query.persistent(keep).fetch_all(connection(tx)?).await;
     let found = found.map_err(|error| tx.failed(error))?;
     Ok(found.into_iter().filter_map(|row| row.into_user(table)).collect())
 }
 
 async fn changed(tx: &mut Tx<'_>, query: Change) -> Result<bool, Error> {
-    let done = query.execute(connection(tx)?).await;
+    let keep = tx.prepares();
+    let done = query.persistent(keep).execute(connection(tx)?).await;
     let done = done.map_err(|error| tx.failed(error))?.rows_affected();
     tx.count_rows(done);
     Ok(done == 1)
@@ -149,7 +151,7 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn count(tx: &mut Tx<'_>, table: &DjangoTable) -> Result<i64, Error> {
-    let query = sqlx::query_scalar(AssertSqlSafe(Arc::clone(&table.sql.count)));
+    let query = sqlx::query_scalar(AssertSqlSafe(Arc::clone(&table.sql.count))).persistent(tx.prepares());
     let count = query.fetch_one(connection(tx)?).await;
     count.map_err(|error| tx.failed(error))
 }
@@ -243,9 +245,11 @@ pub(crate) async fn some_passwords(
     limit: i64,
 ) -> Result<Vec<String>, Error> {
     // Of a view no blocks can be taken, and of a table that was never analysed nobody knows how large it is.
+    let keep = tx.prepares();
     let size: Result<Option<f64>, _> = sqlx::query_scalar(
         "SELECT CASE WHEN relkind IN ('r', 'p', 'm') THEN reltuples::float8 END FROM pg_class WHERE oid = to_regclass($1)",
     )
+    .persistent(keep)
     .bind(table.to_owned())
     .fetch_optional(connection(tx)?)
     .await
@@ -261,6 +265,7 @@ pub(crate) async fn some_passwords(
         });
         let text = format!("SELECT {column}::text FROM {table} {sample}LIMIT $1");
         let found: Result<Vec<Option<String>>, _> = sqlx::query_scalar(AssertSqlSafe(text))
+            .persistent(keep)
             .bind(limit)
             .fetch_all(connection(tx)?)
             .await;

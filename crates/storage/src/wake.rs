@@ -11,10 +11,16 @@ use uuid::Uuid;
 
 use crate::backend::Backend;
 use crate::casts::{Casting, Casts};
+use crate::notify::Channel;
 
 /// A process tells the others of a topic at most this often: commits with `NOTIFY` in them queue up
 /// behind one lock, and even after the commit a storm helps nobody.
 const NOTIFY_EVERY: Duration = Duration::from_millis(5);
+
+/// How long a process listens before it looks whether its store still lives, and whether it has heard anything.
+const LISTEN_FOR: Duration = Duration::from_secs(30);
+/// What a process tells to hear itself.
+const HELLO: &str = "hello";
 
 /// Wakes who waits for a topic. Any number of wakes before a wait are one.
 #[derive(Debug)]
@@ -54,11 +60,11 @@ pub(crate) struct Hub {
 /// How other processes are told, on PostgreSQL.
 #[derive(Debug)]
 struct Remote {
-    pool: PgPool,
-    listen: PgPool,
-    channel: String,
+    /// Where to listen; nowhere behind a pooler that would not pass on what is heard.
+    listen: Option<PgPool>,
+    channel: Channel,
     /// The channel of [casts](crate::casts).
-    casts: String,
+    casts: Channel,
     /// Marks our own notifications, which we have acted upon already.
     this: Uuid,
     notifier: OnceLock<mpsc::UnboundedSender<&'static str>>,
@@ -69,27 +75,28 @@ impl Hub {
     pub(crate) fn new(backend: &Backend, schema: &str) -> Self {
         let remote = match backend {
             Backend::Sqlite { .. } => None,
-            Backend::Postgres { pool, listen } => {
+            Backend::Postgres {
+                pool,
+                listen,
+                keeps_sessions,
+            } => {
                 let mut random = [0_u8; 16];
                 crate::ids::fill_random(&mut random);
+                let listen = listen
+                    .clone()
+                    .map(|options| PgPoolOptions::new().max_connections(1).connect_lazy_with(options));
+                let channel = |name| Channel::new(pool, *keeps_sessions, format!("{schema}_{name}"));
                 Some(Remote {
-                    pool: pool.clone(),
-                    listen: PgPoolOptions::new()
-                        .max_connections(1)
-                        .connect_lazy_with(listen.clone()),
-                    channel: format!("{schema}_wake"),
-                    casts: format!("{schema}_cast"),
+                    listen,
+                    channel: channel("wake"),
+                    casts: channel("cast"),
                     this: Uuid::from_bytes(random),
                     notifier: OnceLock::new(),
                     listener: OnceLock::new(),
                 })
             }
         };
-        let casting = Casting::new(
-            remote
-                .as_ref()
-                .map(|remote| (remote.pool.clone(), remote.casts.clone(), remote.this)),
-        );
+        let casting = Casting::new(remote.as_ref().map(|remote| (remote.casts.clone(), remote.this)));
         Self {
             topics: Mutex::default(),
             remote,
@@ -111,14 +118,11 @@ impl Hub {
 
     fn start_listening(self: &Arc<Self>) {
         if let Some(remote) = &self.remote
+            && let Some(pool) = &remote.listen
             && remote.listener.set(()).is_ok()
         {
-            tokio::spawn(listen(
-                Arc::downgrade(self),
-                remote.listen.clone(),
-                [remote.channel.clone(), remote.casts.clone()],
-                remote.this,
-            ));
+            let channels = [&remote.channel, &remote.casts].map(|channel| channel.name().to_owned());
+            tokio::spawn(listen(Arc::downgrade(self), pool.clone(), channels, remote.this));
         }
     }
 
@@ -193,12 +197,7 @@ impl Remote {
         }
         let notifier = self.notifier.get_or_init(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            tokio::spawn(notify(
-                receiver,
-                self.pool.clone(),
-                self.channel.clone(),
-                self.this,
-            ));
+            tokio::spawn(notify(receiver, self.channel.clone(), self.this));
             sender
         });
         for topic in topics {
@@ -209,12 +208,7 @@ impl Remote {
 }
 
 /// Sends what has gathered, then leaves the server alone for a while.
-async fn notify(
-    mut topics: mpsc::UnboundedReceiver<&'static str>,
-    pool: PgPool,
-    channel: String,
-    this: Uuid,
-) {
+async fn notify(mut topics: mpsc::UnboundedReceiver<&'static str>, channel: Channel, this: Uuid) {
     while let Some(first) = topics.recv().await {
         let mut gathered = vec![format!("{this} {first}")];
         while let Ok(next) = topics.try_recv() {
@@ -223,12 +217,7 @@ async fn notify(
                 gathered.push(payload);
             }
         }
-        let told = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
-            .bind(&channel)
-            .bind(&gathered)
-            .execute(&pool)
-            .await;
-        if let Err(error) = told {
+        if let Err(error) = channel.tell(&gathered).await {
             tracing::debug!(%error, "other instances were not told of a change; they will find it when they next look");
         }
         tokio::time::sleep(NOTIFY_EVERY).await;
@@ -239,6 +228,7 @@ async fn notify(
 async fn listen(hub: Weak<Hub>, pool: PgPool, channels: [String; 2], this: Uuid) {
     let own = format!("{this} ");
     let mut pause = Duration::from_millis(100);
+    let (mut heard, mut complained) = (false, false);
     while hub.strong_count() > 0 {
         let connected = async {
             let mut listener = PgListener::connect_with(&pool).await?;
@@ -258,14 +248,27 @@ async fn listen(hub: Weak<Hub>, pool: PgPool, channels: [String; 2], this: Uuid)
         // Whatever was told while nobody listened.
         if let Some(hub) = hub.upgrade() {
             hub.wake_all_here();
+            if let Some(remote) = &hub.remote {
+                remote.tell(&[HELLO]);
+            }
         }
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(30), listener.try_recv()).await;
+            let next = tokio::time::timeout(LISTEN_FOR, listener.try_recv()).await;
             let Some(hub) = hub.upgrade() else { return };
             match next {
                 // Nothing for a while: see whether the store still lives, then listen on.
-                Err(_) => {}
+                Err(_) => {
+                    if !heard && !complained {
+                        tracing::warn!(
+                            "what this process tells others can't be heard: storage.listen_url leads to a pooler in \
+                             transaction mode, or to another database; set it to a direct connection to the database of \
+                             storage.url, or what others write is noticed up to a second late"
+                        );
+                    }
+                    complained = true;
+                }
                 Ok(Ok(Some(note))) => {
+                    heard = true;
                     if !note.payload().starts_with(&own)
                         && let Some((_, said)) = note.payload().split_once(' ')
                     {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use gatepost_storage::Pooler;
 use secrecy::SecretString;
 
 use super::django::django;
@@ -134,6 +135,14 @@ fn storage(r: &mut Reader, data_dir: &Path) -> Option<Storage> {
     let in_data_dir = data_dir.join("gatepost.db");
     r.derived("storage.url", &format!("sqlite://{}", in_data_dir.display()));
     let schema = r.parsed("storage.schema", Seen::Whole, identifier);
+    let pooler = r.parsed("storage.pooler", Seen::Whole, |text| {
+        let known = [
+            ("auto", Pooler::Auto),
+            ("session", Pooler::Session),
+            ("transaction", Pooler::Transaction),
+        ];
+        one_of(text, &known)
+    });
     let listen_url = optional(r, "storage.listen_url", Seen::Url, |t| {
         StorageBackend::parse(t).map(|_| SecretString::from(t))
     });
@@ -150,6 +159,7 @@ fn storage(r: &mut Reader, data_dir: &Path) -> Option<Storage> {
     Some(Storage {
         backend,
         schema: schema?,
+        pooler: pooler?,
         listen_url: listen_url?,
         max_connections: max_connections?,
         migrate: migrate?.unwrap_or(by_backend),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gatepost_mail::EmailAddress;
-use gatepost_storage::UserTable;
+use gatepost_storage::{Pooler, UserTable};
 use gatepost_tokens::Algorithm;
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -101,6 +101,8 @@ pub struct Storage {
     pub backend: StorageBackend,
     /// Schema of all our tables; a prefix of their names on SQLite.
     pub schema: String,
+    /// How long a session lasts behind the URL.
+    pub pooler: Pooler,
     /// A direct connection for notifications, past a pooler.
     pub listen_url: Option<SecretString>,
     /// Connections to PostgreSQL at most.

@@ -88,6 +88,7 @@ pub(super) async fn open_store(config: &Config) -> Result<Store, Failure> {
     let options = StoreOptions {
         schema: config.storage.schema.clone(),
         max_connections: config.storage.max_connections.min(4),
+        pooler: config.storage.pooler,
         listen_url: config
             .storage
             .listen_url

@@ -25,6 +25,7 @@ mod one_winner;
 mod outage;
 mod pages;
 mod pika;
+mod pooler;
 mod revoked;
 mod routes;
 mod same_answer;

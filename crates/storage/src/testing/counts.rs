@@ -31,9 +31,13 @@ pub async fn row_counts(store: &Store) -> Result<BTreeMap<String, i64>, Error> {
                         .names
                         .expand(&format!("SELECT count(*) FROM {{{table}}}"));
                     let text = sqlx::AssertSqlSafe(text);
+                    let keep = tx.prepares();
                     let (rows,): (i64,) = match tx.raw() {
                         Raw::Sqlite(conn) => sqlx::query_as(text).fetch_one(&mut **conn).await?,
-                        Raw::Postgres(conn) => sqlx::query_as(text).fetch_one(&mut **conn).await?,
+                        Raw::Postgres(conn) => {
+                            let query = sqlx::query_as(text).persistent(keep);
+                            query.fetch_one(&mut **conn).await?
+                        }
                     };
                     counts.insert(table, rows);
                 }

@@ -1,0 +1,42 @@
+//! Telling other processes on the same PostgreSQL, by `NOTIFY`.
+
+use sqlx::PgPool;
+
+/// A channel to write to.
+#[derive(Debug, Clone)]
+pub(crate) struct Channel {
+    pool: PgPool,
+    /// Else a statement is whole only within a transaction.
+    keeps_sessions: bool,
+    name: String,
+}
+
+impl Channel {
+    pub(crate) fn new(pool: &PgPool, keeps_sessions: bool, name: String) -> Self {
+        Self {
+            pool: pool.clone(),
+            keeps_sessions,
+            name,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tells all of `notes`, in one statement.
+    pub(crate) async fn tell(&self, notes: &[String]) -> Result<(), sqlx::Error> {
+        let query = sqlx::query("SELECT pg_notify($1, payload) FROM unnest($2::text[]) AS payload")
+            .persistent(self.keeps_sessions)
+            .bind(&self.name)
+            .bind(notes);
+        if self.keeps_sessions {
+            query.execute(&self.pool).await?;
+        } else {
+            let mut tx = self.pool.begin().await?;
+            query.execute(&mut *tx).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+}
