@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use gatepost_storage::{UserId, audit, users};
+use gatepost_storage::users::{self, UserRow};
+use gatepost_storage::{UserId, audit};
 use gatepost_tokens::{ChangeEmail, ChangePassword, Grant};
 use serde::Deserialize;
 use serde_json::json;
@@ -18,6 +19,9 @@ use crate::events;
 use crate::events::user::How;
 use crate::http::bearer::Bearer;
 use crate::http::{Client, Code, Json, Problem, ProblemDocument};
+
+/// So often the new password is tried to be put, where logins at the same moment have the old one hashed anew.
+const TRIES: u32 = 3;
 
 /// The old one and the new one.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -62,7 +66,8 @@ pub async fn change(
     current: &Password,
     new: &Password,
 ) -> Result<Grant, Problem> {
-    let user = row(app, &Bearer { user_id: id, session }).await?;
+    let bearer = Bearer { user_id: id, session };
+    let mut user = row(app, &bearer).await?;
     confirm(app, client, &user, current).await?;
     let mut about = profile::texts(&user.profile);
     about.push(&user.email);
@@ -71,33 +76,44 @@ pub async fn change(
         .check(new, &about)
         .map_err(|weak| Problem::weak("new", weak))?;
     let hash = app.hasher.hash(new).await?;
+    for _ in 0..TRIES {
+        if let Some(grant) = put(app, &bearer, &user, &hash).await? {
+            app.tokens.ripe(&grant).await;
+            return Ok(grant);
+        }
+        // A login at the same moment may have had the same password hashed anew.
+        user = row(app, &bearer).await?;
+        confirm(app, client, &user, current).await?;
+    }
+    Err(Problem::new(Code::InvalidCredentials).detail("The password was changed meanwhile."))
+}
 
-    let (parts, old, locale) = (app.clone(), user.password.clone(), user.locale.clone());
-    let grant =
-        app.store
-            .run_tx("change_password", move |tx| {
-                let (app, old, hash, locale) = (parts.clone(), old.clone(), hash.clone(), locale.clone());
-                Box::pin(async move {
-                    if !users::change_password(tx, id, &old, &hash).await? {
-                        return Err(Problem::new(Code::InvalidCredentials)
-                            .detail("The password was changed meanwhile."));
-                    }
-                    let subject = id.to_string();
-                    let grant = app
-                        .tokens
-                        .renew_session_in(tx, &subject, session)
-                        .await?
-                        .ok_or_else(gone)?;
-                    app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
-                    app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
-                    letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
-                    let actor = format!("user:{subject}");
-                    audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;
-                    events::user::password_changed(tx, id, How::Changed).await?;
-                    Ok::<_, Problem>(grant)
-                })
+/// The new hash in the place of the one that was compared; `None` if that is not there any more.
+async fn put(app: &App, bearer: &Bearer, user: &UserRow, hash: &str) -> Result<Option<Grant>, Problem> {
+    let (id, session) = (bearer.user_id, bearer.session);
+    let (parts, old) = (app.clone(), user.password.clone());
+    let (hash, locale) = (hash.to_owned(), user.locale.clone());
+    app.store
+        .run_tx("change_password", move |tx| {
+            let (app, old, hash, locale) = (parts.clone(), old.clone(), hash.clone(), locale.clone());
+            Box::pin(async move {
+                if !users::change_password(tx, id, &old, &hash).await? {
+                    return Ok(None);
+                }
+                let subject = id.to_string();
+                let grant = app
+                    .tokens
+                    .renew_session_in(tx, &subject, session)
+                    .await?
+                    .ok_or_else(gone)?;
+                app.tokens.void_in::<ChangePassword>(tx, &subject).await?;
+                app.tokens.void_in::<ChangeEmail>(tx, &subject).await?;
+                letters::news(&app, tx, News::PasswordChanged, &subject, &locale, tx.now()).await?;
+                let actor = format!("user:{subject}");
+                audit::note(tx, &actor, "password.changed", Some(&subject), json!({})).await?;
+                events::user::password_changed(tx, id, How::Changed).await?;
+                Ok::<_, Problem>(Some(grant))
             })
-            .await?;
-    app.tokens.ripe(&grant).await;
-    Ok(grant)
+        })
+        .await
 }
