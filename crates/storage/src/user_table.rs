@@ -177,7 +177,8 @@ impl Statements {
         }
         // Whatever orders by a column names its table: `id` alone would be the text in the list, and 10 stand before 9.
         let select = format!(
-            "SELECT {id}::text AS id, coalesce({email}::text, '') AS email, {password}::text AS password, {active} AS active,
+            "SELECT {id}::text AS id, coalesce({email}::text, '') AS email, coalesce({password}::text, '!') AS password,
+                 coalesce({active}, false) AS active,
                  {} AS last_login, {} AS date_joined, {} AS locale, jsonb_build_object({}) AS profile FROM {table} AS t",
             or_null(&login, "timestamptz"),
             or_null(&joined, "timestamptz"),

@@ -12,6 +12,9 @@ use crate::tx::Raw;
 use crate::users::UserRow;
 use crate::{Dialect, DjangoTable, Error, Timestamp, Tx, UserId};
 
+/// Its first second: no calendar goes further.
+const YEAR_10000: i64 = 253_402_300_800;
+
 #[derive(sqlx::FromRow)]
 struct DjangoRow {
     id: String,
@@ -26,10 +29,12 @@ struct DjangoRow {
 
 impl DjangoRow {
     fn into_user(self, table: &DjangoTable) -> Option<UserRow> {
-        // Where the table doesn't say when: the beginning of time, as far as this program is concerned.
-        let created_at = self.date_joined.unwrap_or_else(|| Timestamp::from_secs(0));
+        // Where the table doesn't say when, or says "infinity": the beginning of time, as far as this program is concerned.
+        let when = |at: Option<Timestamp>| at.filter(|at| (0..YEAR_10000).contains(&at.as_secs()));
+        let created_at = when(self.date_joined).unwrap_or_else(|| Timestamp::from_secs(0));
+        let last_login = when(self.last_login);
         // Django tells somebody who was never activated from somebody who was shut out only by this.
-        let activated = self.active || self.last_login.is_some();
+        let activated = self.active || last_login.is_some();
         let locale = self
             .locale
             .filter(|locale| !locale.is_empty())
@@ -46,7 +51,7 @@ impl DjangoRow {
             updated_at: created_at,
             activated_at: activated.then_some(created_at),
             password_changed_at: None,
-            last_login_at: self.last_login,
+            last_login_at: last_login,
         })
     }
 }

@@ -44,6 +44,13 @@ pub(in crate::ops) struct Columns {
 }
 
 impl Columns {
+    /// The table of users.
+    pub(super) fn table<'a>(&'a self, config: &'a Config) -> &'a str {
+        self.table
+            .as_deref()
+            .unwrap_or(&config.accounts.django.columns.table)
+    }
+
     fn over(self, django: &DjangoAccounts) -> UserColumns {
         let base = django.columns.clone();
         let optional = |given: Option<String>, base: Option<String>| match given {

@@ -1,10 +1,12 @@
 //! `gatepost user import`.
 
+use std::time::{Duration, Instant};
+
 use gatepost_storage::{audit, settings};
 use secrecy::ExposeSecret;
 
 use super::django_source::{self, Columns};
-use crate::accounts::import::{Counts, Import};
+use crate::accounts::import::{self, Counts, Import};
 use crate::config::UserSource;
 use crate::ops::ask;
 use crate::ops::context::Context;
@@ -36,7 +38,10 @@ pub(in crate::ops) struct Args {
     from_the_start: bool,
 }
 
-/// Under this key stands where an interrupted run stopped.
+/// So many skipped rows are named on a terminal for each reason.
+const NAMED: usize = 10;
+
+/// Under this key and a digest of which table it was stands where an interrupted run stopped.
 const CURSOR: &str = "import.django.after";
 
 pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
@@ -52,24 +57,34 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
         "-" => ask::line("the URL of Django's database is needed").await?,
         _ => given.into(),
     };
+    let cursor = cursor(args.columns.table(&app.config), url.expose_secret());
     let source = django_source::open(&app.config, url.expose_secret(), args.columns).await?;
     let total = source
         .read("count_users", |tx| Box::pin(gatepost_storage::users::count(tx)))
         .await
         .map_err(django_source::explain)?;
+    let key = cursor.clone();
     let after = app
         .store
-        .read("where_to_go_on", |tx| Box::pin(settings::get(tx, CURSOR)))
+        .read("where_to_go_on", |tx| {
+            Box::pin(async move { settings::get(tx, &key).await })
+        })
         .await?
         .filter(|at| !at.is_empty() && !args.from_the_start && !args.dry_run)
         .and_then(|at| at.parse().ok());
     if let Some(at) = after {
         context.aside(&format!("going on after {at}, where an earlier run stopped"));
     }
-    let mut import = Import::new(source, app.store.clone(), app.hasher.clone(), after, args.dry_run);
-    while import.step(CURSOR).await.map_err(django_source::explain)? {
-        let counts = import.counts();
-        context.progress(&format!("{} of {total}", counts.read));
+    let (store, hasher, tokens) = (app.store.clone(), app.hasher.clone(), app.tokens.clone());
+    let mut import = Import::new(source, store, hasher, tokens, after, args.dry_run);
+    let began = Instant::now();
+    loop {
+        let rows = import.read().await.map_err(django_source::explain)?;
+        if rows.is_empty() {
+            break;
+        }
+        import.take(rows, &cursor).await?;
+        context.progress(&how_far(import.counts().read, total, began.elapsed()));
     }
     context.progress("");
     let counts = import.counts().clone();
@@ -77,15 +92,30 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
         let detail = serde_json::to_value(&counts).map_err(|error| Failure::unknown(error.to_string()))?;
         app.store
             .run_tx("end_import", move |tx| {
-                let detail = detail.clone();
+                let (detail, cursor) = (detail.clone(), cursor.clone());
                 Box::pin(async move {
-                    settings::put(tx, CURSOR, "").await?;
+                    settings::put(tx, &cursor, "").await?;
                     audit::note(tx, "cli", "users.imported", None, detail).await
                 })
             })
             .await?;
     }
     context.answer(&counts, || told(&counts, args.dry_run))
+}
+
+/// Where to go on is no matter of another table's import.
+fn cursor(table: &str, url: &str) -> String {
+    // The place without who asks there, and with which password.
+    let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+    format!("{CURSOR}.{}", &import::digest(&format!("{place} {table}"))[..16])
+}
+
+/// `12500 of 100000 users, 4200 a second, about 21 s left`.
+fn how_far(read: u64, total: i64, took: Duration) -> String {
+    let (total, millis) = (u64::try_from(total).unwrap_or(0), took.as_millis().max(1));
+    let speed = u128::from(read) * 1_000 / millis;
+    let left = u128::from(total.saturating_sub(read)) / speed.max(1);
+    format!("{read} of {total} users, {speed} a second, about {left} s left")
 }
 
 fn told(counts: &Counts, dry: bool) -> String {
@@ -103,7 +133,7 @@ fn told(counts: &Counts, dry: bool) -> String {
         counts
             .skipped
             .iter()
-            .map(|(why, n)| format!("  skipped {n}: {why}")),
+            .map(|(why, n)| format!("  skipped {n}: {why} ({})", named(counts, why, *n))),
     );
     lines.extend(
         counts
@@ -111,6 +141,12 @@ fn told(counts: &Counts, dry: bool) -> String {
             .iter()
             .map(|(kind, n)| format!("  passwords {n}: {kind}")),
     );
+    if counts.inactive > 0 {
+        lines.push(format!(
+            "  {} inactive there and may not log in here either",
+            are(counts.inactive)
+        ));
+    }
     if counts.without_password > 0 {
         lines.push(format!(
             "  {} can log in only after \"forgot password\" (no password, or accounts.legacy_hashes is off)",
@@ -118,4 +154,23 @@ fn told(counts: &Counts, dry: bool) -> String {
         ));
     }
     lines.join("\n")
+}
+
+fn are(n: u64) -> String {
+    format!(
+        "{} {}",
+        words::count(n, "user"),
+        if n == 1 { "is" } else { "are" }
+    )
+}
+
+/// The first of those that were skipped, by their keys there.
+fn named(counts: &Counts, why: &str, all: u64) -> String {
+    let ids = counts.skipped_ids.get(why).map(Vec::as_slice).unwrap_or_default();
+    let first = ids.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    if all > u64::try_from(NAMED).unwrap_or(u64::MAX) {
+        format!("id {first}, ...; --json names more")
+    } else {
+        format!("id {first}")
+    }
 }
