@@ -7,6 +7,7 @@ takes lines of JSON, `[COMMAND, ARGUMENT...]`, and answers each with one. The pr
 import json
 import os
 import sys
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import django
@@ -49,7 +50,14 @@ settings.configure(
     USE_TZ=True,
     TIME_ZONE="UTC",
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
+    INSTALLED_APPS=[
+        "django.contrib.contenttypes",
+        "django.contrib.auth",
+        "rest_framework",
+        "rest_framework_simplejwt",
+        "rest_framework_simplejwt.token_blacklist",
+    ],
+    SIMPLE_JWT={"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": True},
     PASSWORD_HASHERS=[f"__main__.{kind}" for kind in KINDS] + ["django.contrib.auth.hashers.MD5PasswordHasher"],
     DATABASES={
         "default": {
@@ -73,8 +81,24 @@ from django.db import connection  # noqa: E402
 from django.utils.encoding import force_bytes  # noqa: E402
 from django.utils.http import urlsafe_base64_encode  # noqa: E402
 from django.utils.timezone import now  # noqa: E402
+from rest_framework_simplejwt.exceptions import TokenError  # noqa: E402
+from rest_framework_simplejwt.tokens import BlacklistMixin, RefreshToken, Token  # noqa: E402
 
 User = get_user_model()
+
+
+# The Python services' own.
+class ActivateToken(BlacklistMixin, Token):
+    token_type = "activate"
+    lifetime = timedelta(minutes=30)
+
+
+class ChangePasswordToken(BlacklistMixin, Token):
+    token_type = "change_password"
+    lifetime = timedelta(minutes=30)
+
+
+TOKENS = {kind.token_type: kind for kind in (ActivateToken, ChangePasswordToken, RefreshToken)}
 
 
 def make():
@@ -143,7 +167,29 @@ def link(email):
     return {"uid": urlsafe_base64_encode(force_bytes(user.pk)), "token": default_token_generator.make_token(user)}
 
 
-COMMANDS = {f.__name__: f for f in (make, drop, add, show, can, set_password, shut_out, link)}
+def jwt(kind, email):
+    """What stands in a link of the Python services' letters; or what an app holds."""
+    return str(TOKENS[kind].for_user(User.objects.get(email__iexact=email)))
+
+
+def use(kind, token):
+    """As the Python services use one: whom it is for, or why it is none."""
+    try:
+        token = TOKENS[kind](token)
+        token.blacklist()
+    except TokenError as error:
+        return str(error)
+    return token["user_id"]
+
+
+def sql(text):
+    """For what no form of Django's would let through; one row, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute(text)
+        return cursor.fetchone() if cursor.description else None
+
+
+COMMANDS = {f.__name__: f for f in (make, drop, add, show, can, set_password, shut_out, link, jwt, use, sql)}
 for line in sys.stdin:
     command, *arguments = json.loads(line)
     print(json.dumps(COMMANDS[command](*arguments)), flush=True)

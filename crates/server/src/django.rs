@@ -1,6 +1,6 @@
 //! A Django project beside us: its tokens, spoken or taken.
 
-use gatepost_storage::{UserId, users};
+use gatepost_storage::{UserId, imported_users, users};
 use gatepost_tokens::TokenService;
 use gatepost_tokens::dialect::{Account, Accounts, Mode};
 use gatepost_tokens::simplejwt::{Kind, SettingsError, SimpleJwt};
@@ -35,10 +35,22 @@ pub(crate) fn with_simplejwt(service: TokenService, config: &Config) -> Result<T
             let Ok(id) = subject.parse::<UserId>() else {
                 return Ok(None);
             };
+            let Some(id) = users::resolve(tx, id).await? else {
+                return Ok(None);
+            };
             Ok(users::get(tx, id).await?.map(|user| Account {
+                subject: user.id.to_string(),
                 active: user.active,
                 password: user.password,
             }))
+        })
+    })
+    .also_called(|tx, subject| {
+        Box::pin(async move {
+            match subject.parse::<UserId>() {
+                Ok(id) => imported_users::names_of(tx, id).await,
+                Err(_) => Ok(Vec::new()),
+            }
         })
     });
     Ok(service.with_simplejwt(SimpleJwt::new(settings)?, mode, Some(accounts)))

@@ -70,13 +70,7 @@ pub(super) async fn use_up<P: Purpose>(
 pub(crate) async fn named<P: Purpose>(app: &App, token: &RawToken) -> Option<UserId> {
     let id = match DjangoLink::parse(token.expose()) {
         Some(link) => link.uid,
-        None => app
-            .tokens
-            .tokens()
-            .check::<P>(token.expose())
-            .ok()?
-            .subject()
-            .ok()?,
+        None => app.tokens.named_by::<P>(token.expose())?.parse().ok()?,
     };
     app.store
         .read("named_by_link", move |tx| Box::pin(users::resolve(tx, id)))

@@ -58,6 +58,19 @@ impl TokenService {
         let Some(dialect) = &self.dialect else {
             return Ok(());
         };
+        for name in dialect.names(tx, subject).await? {
+            self.cut_name(tx, dialect, &name, class_name).await?;
+        }
+        Ok(())
+    }
+
+    async fn cut_name(
+        &self,
+        tx: &mut Tx<'_>,
+        dialect: &Dialect,
+        subject: &str,
+        class_name: &str,
+    ) -> Result<(), ServiceError> {
         let first = tx.now().as_secs().saturating_add(1);
         generations::raise(tx, subject, &class(class_name), first).await?;
         let with_sessions = matches!(class_name, "session" | EVERY_KIND);

@@ -51,6 +51,8 @@ pub enum Mode {
 /// What a check has to know of a user.
 #[derive(Clone)]
 pub struct Account {
+    /// What the user is called here: not what the token says, if the accounts have moved since it was made.
+    pub subject: String,
     /// Whether the account may be used.
     pub active: bool,
     /// The password as it is stored, in Django's form.
@@ -68,11 +70,13 @@ impl fmt::Debug for Account {
 
 type Lookup =
     dyn for<'a, 'c> Fn(&'a mut Tx<'c>, String) -> TxFuture<'a, Option<Account>, Error> + Send + Sync;
+type Names = dyn for<'a, 'c> Fn(&'a mut Tx<'c>, String) -> TxFuture<'a, Vec<String>, Error> + Send + Sync;
 
 /// How users are found.
 #[derive(Clone)]
 pub struct Accounts {
     lookup: Arc<Lookup>,
+    names: Option<Arc<Names>>,
     /// Whether every check of an access token asks, as in Django: for accounts that somebody else can switch off
     /// without telling us.
     each_time: bool,
@@ -90,8 +94,20 @@ impl Accounts {
     {
         Self {
             lookup: Arc::new(lookup),
+            names: None,
             each_time,
         }
+    }
+
+    /// Users who moved here from another program, which called them something else: what ends all tokens of a user
+    /// ends those of his other names as well.
+    #[must_use]
+    pub fn also_called<N>(mut self, names: N) -> Self
+    where
+        N: for<'a, 'c> Fn(&'a mut Tx<'c>, String) -> TxFuture<'a, Vec<String>, Error> + Send + Sync + 'static,
+    {
+        self.names = Some(Arc::new(names));
+        self
     }
 }
 
@@ -121,6 +137,20 @@ impl Dialect {
             Some(accounts) => (accounts.lookup)(tx, subject.to_owned()).await,
             None => Ok(None),
         }
+    }
+
+    /// The user's name, and what other programs call him.
+    pub(crate) async fn names(&self, tx: &mut Tx<'_>, subject: &str) -> Result<Vec<String>, Error> {
+        let mut names = match self
+            .accounts
+            .as_ref()
+            .and_then(|accounts| accounts.names.as_ref())
+        {
+            Some(names) => names(tx, subject.to_owned()).await?,
+            None => Vec::new(),
+        };
+        names.push(subject.to_owned());
+        Ok(names)
     }
 
     pub(crate) fn knows_accounts(&self) -> bool {

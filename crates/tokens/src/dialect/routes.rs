@@ -137,8 +137,8 @@ impl TokenService {
                 Rotation::Refused(refused) => Err(their_words(&refused).into()),
             };
         };
-        let payload = check_listed(tx, &dialect, raw, "refresh").await??;
-        let subject = self.living_user(tx, &dialect, &payload).await?;
+        let mut payload = check_listed(tx, &dialect, raw, "refresh").await??;
+        let subject = self.living_user(tx, &dialect, &mut payload).await?;
         if !dialect.speaks() {
             return self
                 .exchange_theirs(tx, &dialect, &payload, raw, subject, new)
@@ -215,12 +215,13 @@ impl TokenService {
         }
     }
 
-    /// The token's user, who must be there and active. A token for nobody is nobody's to refuse, as there.
+    /// The token's user, who must be there and active, and is called in it as he is called here from now on. A token for
+    /// nobody is nobody's to refuse, as there.
     async fn living_user(
         &self,
         tx: &mut Tx<'_>,
         dialect: &Dialect,
-        payload: &Payload,
+        payload: &mut Payload,
     ) -> Result<String, RouteError> {
         let claim = payload.get(&dialect.jwt.settings().user_id_claim);
         if claim.is_none_or(is_falsy) {
@@ -235,7 +236,12 @@ impl TokenService {
             return Ok(subject);
         }
         match dialect.account(tx, &subject).await? {
-            Some(account) if account.active || !dialect.jwt.settings().check_user_is_active => Ok(subject),
+            Some(account) if account.active || !dialect.jwt.settings().check_user_is_active => {
+                if account.subject != subject {
+                    payload.set(&dialect.jwt.settings().user_id_claim, account.subject.as_str());
+                }
+                Ok(account.subject)
+            }
             _ => Err(RouteError::NoAccount),
         }
     }
