@@ -5,32 +5,29 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use gatepost_storage::users;
 use gatepost_tokens::Activate as Confirms;
-use serde::Deserialize;
 
-use super::link::{Link, refused};
+use super::link::{Answered, Behind, not_pressed};
 use crate::accounts::{activate, links};
 use crate::app::App;
 use crate::http::pages::view::{Activate, Activated, ActivationWithdrawn, LinkKind};
 use crate::http::pages::{Fault, Lang};
 use crate::http::token::RawToken;
-use crate::http::{Client, Code, Form, Problem, Query};
+use crate::http::{Client, Code, Form, Problem};
 
-/// What the form sends: which button was pressed. A script that submits it by itself presses none.
-#[derive(Deserialize)]
-pub(crate) struct Request {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    answer: String,
-}
+pub(super) struct Link;
 
-/// The page with its buttons. Uses nothing up.
-pub(crate) async fn page(
-    State(app): State<App>,
-    lang: Lang,
-    Query(link): Query<Link>,
-) -> Result<Response, Problem> {
-    shown(&app, lang, StatusCode::OK, link.token, Vec::new()).await
+impl Behind for Link {
+    const KIND: LinkKind = LinkKind::Activate;
+    type Page = Activate;
+
+    async fn look(app: &App, token: String, faults: Vec<Fault>) -> Result<Activate, Problem> {
+        let asked_at = activate::asked_at(app, &RawToken::from(token.clone())).await?;
+        Ok(Activate {
+            token,
+            asked_at,
+            faults,
+        })
+    }
 }
 
 /// A button was pressed. Logs nobody in: whoever opens a link need not be who chose the password.
@@ -38,7 +35,7 @@ pub(crate) async fn submit(
     State(app): State<App>,
     lang: Lang,
     client: Client,
-    Form(request): Form<Request>,
+    Form(request): Form<Answered>,
 ) -> Result<Response, Problem> {
     let token = RawToken::from(request.token.clone());
     let done = match request.answer.as_str() {
@@ -55,19 +52,9 @@ pub(crate) async fn submit(
             app.pages
                 .answer(StatusCode::OK, &ActivationWithdrawn {}, lang, app.now())
         }),
-        _ => {
-            let fault = Fault::new("press_needed");
-            return shown(
-                &app,
-                lang,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                request.token,
-                vec![fault],
-            )
-            .await;
-        }
+        _ => return not_pressed::<Link>(&app, lang, request.token).await,
     };
-    done.or_else(|problem| refused(&app, lang, LinkKind::Activate, problem))
+    done.or_else(|problem| Link::failed(&app, lang, problem))
 }
 
 /// Whether a link that was used opened the account: it may as well have been withdrawn.
@@ -79,26 +66,4 @@ async fn is_active(app: &App, token: &RawToken) -> Result<bool, Problem> {
         Box::pin(async move { users::get(tx, id).await })
     });
     Ok(user.await?.is_some_and(|user| user.active))
-}
-
-async fn shown(
-    app: &App,
-    lang: Lang,
-    status: StatusCode,
-    token: String,
-    faults: Vec<Fault>,
-) -> Result<Response, Problem> {
-    match activate::asked_at(app, &RawToken::from(token.clone())).await {
-        Ok(asked_at) => Ok(app.pages.answer(
-            status,
-            &Activate {
-                token,
-                asked_at,
-                faults,
-            },
-            lang,
-            app.now(),
-        )),
-        Err(problem) => refused(app, lang, LinkKind::Activate, problem),
-    }
 }

@@ -4,32 +4,32 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use gatepost_mail::EmailAddress;
-use serde::Deserialize;
 
-use super::link::{Link, refused};
+use super::link::{Answered, Behind, not_pressed, shown};
 use crate::accounts::confirm_email as change;
 use crate::app::App;
 use crate::http::pages::view::{ConfirmEmail, EmailChangeWithdrawn, EmailConfirmed, LinkKind};
 use crate::http::pages::{Fault, Lang};
 use crate::http::token::RawToken;
-use crate::http::{Client, Code, Form, Problem, Query};
+use crate::http::{Client, Code, Form, Problem};
 
-/// What the form sends: which button was pressed. A script that submits it by itself presses none.
-#[derive(Deserialize)]
-pub(crate) struct Request {
-    #[serde(default)]
-    token: String,
-    #[serde(default)]
-    answer: String,
-}
+pub(super) struct Link;
 
-/// The page with its buttons. Uses nothing up.
-pub(crate) async fn page(
-    State(app): State<App>,
-    lang: Lang,
-    Query(link): Query<Link>,
-) -> Result<Response, Problem> {
-    shown(&app, lang, StatusCode::OK, link.token, Vec::new()).await
+impl Behind for Link {
+    const KIND: LinkKind = LinkKind::ConfirmEmail;
+    type Page = ConfirmEmail;
+
+    async fn look(app: &App, token: String, faults: Vec<Fault>) -> Result<ConfirmEmail, Problem> {
+        let change = change::look(app, &RawToken::from(token.clone())).await?;
+        let old: EmailAddress = change.old_email.parse().map_err(Problem::internal)?;
+        Ok(ConfirmEmail {
+            token,
+            email: change.email,
+            old: old.masked(),
+            asked_at: change.requested_at,
+            faults,
+        })
+    }
 }
 
 /// A button was pressed. Logs nobody in.
@@ -37,7 +37,7 @@ pub(crate) async fn submit(
     State(app): State<App>,
     lang: Lang,
     client: Client,
-    Form(request): Form<Request>,
+    Form(request): Form<Answered>,
 ) -> Result<Response, Problem> {
     let token = RawToken::from(request.token.clone());
     let done = match request.answer.as_str() {
@@ -49,7 +49,7 @@ pub(crate) async fn submit(
             },
             Err(problem) if problem.code() == Code::EmailTaken => {
                 let fault = Fault::new(problem.code().as_str());
-                return shown(&app, lang, problem.status(), request.token, vec![fault]).await;
+                return shown::<Link>(&app, lang, problem.status(), request.token, vec![fault]).await;
             }
             Err(problem) => Err(problem),
         },
@@ -57,37 +57,12 @@ pub(crate) async fn submit(
             app.pages
                 .answer(StatusCode::OK, &EmailChangeWithdrawn {}, lang, app.now())
         }),
-        _ => {
-            let (status, faults) = (StatusCode::UNPROCESSABLE_ENTITY, vec![Fault::new("press_needed")]);
-            return shown(&app, lang, status, request.token, faults).await;
-        }
+        _ => return not_pressed::<Link>(&app, lang, request.token).await,
     };
-    done.or_else(|problem| refused(&app, lang, LinkKind::ConfirmEmail, problem))
+    done.or_else(|problem| Link::failed(&app, lang, problem))
 }
 
 fn confirmed(app: &App, lang: Lang, email: String, already: bool) -> Response {
     let page = EmailConfirmed { email, already };
     app.pages.answer(StatusCode::OK, &page, lang, app.now())
-}
-
-async fn shown(
-    app: &App,
-    lang: Lang,
-    status: StatusCode,
-    token: String,
-    faults: Vec<Fault>,
-) -> Result<Response, Problem> {
-    let change = match change::look(app, &RawToken::from(token.clone())).await {
-        Ok(change) => change,
-        Err(problem) => return refused(app, lang, LinkKind::ConfirmEmail, problem),
-    };
-    let old: EmailAddress = change.old_email.parse().map_err(Problem::internal)?;
-    let page = ConfirmEmail {
-        token,
-        email: change.email,
-        old: old.masked(),
-        asked_at: change.requested_at,
-        faults,
-    };
-    Ok(app.pages.answer(status, &page, lang, app.now()))
 }

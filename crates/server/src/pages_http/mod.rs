@@ -44,16 +44,22 @@ pub fn router(app: &App) -> Router<App> {
                 "/forgot-password",
                 get(forgot_password::page).post(forgot_password::submit),
             )
-            .route("/activate", get(activate::page).post(activate::submit))
+            .route(
+                "/activate",
+                get(link::page::<activate::Link>).post(activate::submit),
+            )
             .route(
                 "/reset-password",
-                get(reset_password::page).post(reset_password::submit),
+                get(link::page::<reset_password::Link>).post(link::choose::<reset_password::Link>),
             )
             .route(
                 "/confirm-email",
-                get(confirm_email::page).post(confirm_email::submit),
+                get(link::page::<confirm_email::Link>).post(confirm_email::submit),
             )
-            .route("/invitation", get(invitation::page).post(invitation::submit))
+            .route(
+                "/invitation",
+                get(link::page::<invitation::Link>).post(link::choose::<invitation::Link>),
+            )
             // As Django projects write their links: the Python services, djoser, Django's own views.
             .route("/activate/{token}", get(link::activate))
             .route("/activate/{uid}/{token}", get(link::activate_of))
