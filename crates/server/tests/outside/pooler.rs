@@ -1,4 +1,4 @@
-//! A PgBouncer between Gatepost and PostgreSQL. The version of Debian 12 (1.18) knows no prepared statements in
+//! A `PgBouncer` between Gatepost and PostgreSQL. The version of Debian 12 (1.18) knows no prepared statements in
 //! transaction mode, and forgets what a session was told.
 
 use std::collections::BTreeSet;
