@@ -128,4 +128,87 @@ mod tests {
             .count();
         assert!(moved < 60, "{moved}");
     }
+
+    /// Whatever a table from Django holds: the work for somebody unknown is that of one of the kinds and costs there, each
+    /// as often as it is stored, and never that of a kind which nobody has.
+    #[tokio::test]
+    async fn the_unknown_cost_what_the_stored_ones_cost() {
+        use crate::accounts::stored_hash::Digest;
+        use gatepost_storage::users::UserRow;
+        use gatepost_storage::{Clock, Json, Set, StoreOptions, imported_users, new_id};
+
+        let kinds = [
+            (
+                60,
+                "pbkdf2_sha256$600000$saltsaltsaltsaltsalt22$gO2QBfDGYVYjWMWu8/Vd5fKzH8Jg+zluhGr0LyKkkY0=",
+            ),
+            (
+                25,
+                "bcrypt_sha256$$2b$12$abcdefghijklmnopqrstuuIvyWZlBcE3WoQXKqRnwrLYJ6nenE0Bq",
+            ),
+            (
+                10,
+                "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHRzYWx0c2FsdHNhbHQyMg$br7jtpWWN7mjnlGbyDHk17J/PBBhoVJnWnZO7iPzL6M",
+            ),
+            (3, "!Xs8dHjW2mYpqkzcuRoLxwTn4EFbvs1ADgKiJhGfC"),
+            (2, "md5$salt$0123456789abcdef0123456789abcdef"),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("gatepost.db").display());
+        let store = Store::open(&url, StoreOptions::default()).await.unwrap();
+        store.migrate(&Set::ALL).await.unwrap();
+        let now = Clock::system().now();
+        let stored = kinds
+            .into_iter()
+            .flat_map(|(count, text)| std::iter::repeat_n(text, count));
+        let rows: Vec<UserRow> = stored
+            .enumerate()
+            .map(|(nth, password)| UserRow {
+                id: new_id(now).into(),
+                email: format!("{nth}@example.com"),
+                email_canonical: format!("{nth}@example.com"),
+                password: password.to_owned(),
+                active: true,
+                locale: "en".to_owned(),
+                profile: Json(serde_json::json!({})),
+                created_at: now,
+                updated_at: now,
+                activated_at: None,
+                password_changed_at: None,
+                last_login_at: None,
+            })
+            .collect();
+        let rows = Arc::new(rows);
+        let made = store.run_tx("fill", move |tx| {
+            let rows = Arc::clone(&rows);
+            Box::pin(async move { imported_users::insert_many(tx, &rows).await })
+        });
+        assert_eq!(made.await.unwrap().len(), 100);
+
+        let today = Shape::from(Cost::default());
+        let keys = gatepost_tokens::Keys::from_secret("0123456789abcdef0123456789abcdef").unwrap();
+        let nobody = Nobody::new(Some(keys.derive("test")));
+        nobody.look(&store, |shape| !shape.is_legacy()).await.unwrap();
+        let mut drawn: BTreeMap<Shape, u32> = BTreeMap::new();
+        for nth in 0..1_900 {
+            *drawn
+                .entry(nobody.shape(&format!("unknown-{nth}"), today))
+                .or_default() += 1;
+        }
+        let pbkdf2 = Shape::Pbkdf2 {
+            digest: Digest::Sha256,
+            iterations: 600_000,
+        };
+        assert_eq!(drawn.len(), 3, "{drawn:?}");
+        // Of the 95 that can be compared; 1,900 drawn, so twenty for each.
+        assert!((1_100..1_300).contains(&drawn[&pbkdf2]), "{drawn:?}");
+        let others: Vec<u32> = drawn
+            .iter()
+            .filter(|(shape, _)| **shape != pbkdf2)
+            .map(|(_, n)| *n)
+            .collect();
+        assert!(others.iter().any(|n| (420..580).contains(n)), "{drawn:?}");
+        assert!(others.iter().any(|n| (140..260).contains(n)), "{drawn:?}");
+        assert!(!drawn.contains_key(&today), "nobody has that kind: {drawn:?}");
+    }
 }
