@@ -1,8 +1,8 @@
 """A Django project with simplejwt, for tests beside it: project.py DATABASE_URL USERS SIMPLE_JWT COMMAND [...]
 
-USERS is `int` (Django's own user) or `uuid` (people.Person, who logs in by e-mail). SIMPLE_JWT is JSON; names that end in
+DATABASE_URL is postgres://... or sqlite:///PATH. USERS is `int` (Django's own user) or `uuid` (people.Person, who logs in by e-mail). SIMPLE_JWT is JSON; names that end in
 _LIFETIME, and LEEWAY, are seconds. Commands: `create NAME PASSWORD ...` makes the database, its tables and users and
-prints each one's id; `serve PORT` serves until it is killed; `drop` drops the database.
+prints each one's id; `add ID NAME PASSWORD` makes one more, by that UUID; `serve PORT` serves until it is killed; `drop` drops the database.
 """
 
 import json
@@ -15,17 +15,22 @@ from urllib.parse import unquote, urlsplit
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 url, users, simple_jwt, command, *rest = sys.argv[1:]
 parts = urlsplit(url)
-database = {
-    "ENGINE": "django.db.backends.postgresql",
-    "NAME": parts.path.lstrip("/"),
-    "HOST": parts.hostname or "",
-    "PORT": str(parts.port or 5432),
-    "USER": unquote(parts.username or ""),
-    "PASSWORD": unquote(parts.password or ""),
-}
+if parts.scheme == "sqlite":
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path}
+else:
+    database = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.lstrip("/"),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or 5432),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+    }
 
 
 def administer(statement):
+    if parts.scheme == "sqlite":
+        return
     import psycopg
 
     with psycopg.connect(
@@ -75,6 +80,14 @@ if command == "create":
             user.set_password(password)
             user.save()
         print("user", user.pk, flush=True)
+elif command == "add":
+    django.setup()
+    from django.contrib.auth import get_user_model
+
+    user = get_user_model()(pk=rest[0], email=rest[1])
+    user.set_password(rest[2])
+    user.save()
+    print("user", user.pk, flush=True)
 elif command == "drop":
     administer(f'DROP DATABASE IF EXISTS "{database["NAME"]}" WITH (FORCE)')
 elif command == "serve":

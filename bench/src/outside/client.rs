@@ -10,7 +10,7 @@ use ureq::http::{HeaderMap, Method, Request};
 pub struct Client {
     agent: ureq::Agent,
     base: String,
-    bearer: Option<String>,
+    headers: Vec<(String, String)>,
 }
 
 /// What came back.
@@ -43,17 +43,23 @@ impl Client {
         Self {
             agent,
             base: base.to_owned(),
-            bearer: None,
+            headers: Vec::new(),
         }
     }
 
     /// The same connections, with `Authorization: Bearer`.
     #[must_use]
     pub fn with_bearer(&self, token: &str) -> Self {
-        Self {
-            bearer: Some(token.to_owned()),
-            ..self.clone()
-        }
+        self.with_header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// The same connections, with this header in the place of an earlier one of that name.
+    #[must_use]
+    pub fn with_header(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.retain(|(known, _)| known != name);
+        other.headers.push((name.to_owned(), value.to_owned()));
+        other
     }
 
     /// GET.
@@ -87,8 +93,8 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
-        if let Some(token) = &self.bearer {
-            request = request.header("authorization", format!("Bearer {token}"));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         let answer = match body {
             None => self.agent.run(request.body(()).map_err(|e| e.to_string())?),

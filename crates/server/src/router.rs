@@ -16,6 +16,7 @@ use crate::auth::{login, logout, logout_everywhere, refresh, sessions, verify};
 use crate::config::Module;
 use crate::console;
 use crate::http::client::TrustedProxies;
+use crate::http::cors::Cors;
 use crate::http::health;
 use crate::http::layers::{self, Around};
 use crate::http::openapi::{self, Api, Document};
@@ -89,7 +90,12 @@ fn auth() -> OpenApiRouter<App> {
 
 /// Everything that stands in `openapi.json`, for the modules that are on.
 fn api(app: &App, roles: Roles, side: Side) -> OpenApiRouter<App> {
-    let mut router = OpenApiRouter::with_openapi(Api::openapi()).merge(system());
+    let mut document = Api::openapi();
+    if roles.api && side.is_public() && app.config.modules.has(Module::Accounts) {
+        // Described whether or not a Django's dialect is on: the document is the same everywhere.
+        document.merge(simplejwt::Routes::openapi());
+    }
+    let mut router = OpenApiRouter::with_openapi(document).merge(system());
     if side.is_admin() {
         router = router.routes(routes!(metrics::show::metrics));
     }
@@ -135,8 +141,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         https: app.config.http.public_url.is_https(),
         metrics: Arc::clone(&app.metrics),
     };
-    let cors = (!app.config.http.cors_origins.is_empty())
-        .then(|| layers::cors(&app.config.http.cors_origins, app.config.auth.refresh_cookie));
+    let cors = (!app.config.http.cors_origins.is_empty()).then(|| Cors::new(&app.config));
     // One stack, not one `.layer()` each: every one of those boxes all routes once more, to be cloned by each
     // request.
     let stack = ServiceBuilder::new()
@@ -148,9 +153,14 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
             app.clone(),
             pages_http::failure::as_page,
         ));
+    let beside_django = roles.api && side.is_public() && app.config.uses_simplejwt();
+    let router = router.merge(pages(app, roles, side));
+    let router = if beside_django && app.config.modules.has(Module::Accounts) {
+        router.fallback(simplejwt::not_found)
+    } else {
+        router.fallback(layers::not_found)
+    };
     Ok(router
-        .merge(pages(app, roles, side))
-        .fallback(layers::not_found)
         .method_not_allowed_fallback(layers::method_not_allowed)
         .layer(stack)
         .with_state(app.clone()))

@@ -125,7 +125,7 @@ pub async fn rotate(
 }
 
 /// Begins the session, or puts its next token in the place of the last one, whatever that was: for families whose
-/// tokens themselves know who is next. `false` if it was ended.
+/// tokens themselves know who is next. A session that is there keeps its absolute end. `false` if it was ended.
 pub async fn begin_or_go_on(tx: &mut Tx<'_>, row: &SessionRow) -> Result<bool, Error> {
     let rows = execute!(
         tx,
@@ -134,7 +134,7 @@ pub async fn begin_or_go_on(tx: &mut Tx<'_>, row: &SessionRow) -> Result<bool, E
          VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (id) DO UPDATE SET generation = excluded.generation, rotation = s.rotation + 1,
          jti = excluded.jti, access_jti = excluded.access_jti, issued_at = excluded.issued_at,
-         expires_at = excluded.expires_at, absolute_at = excluded.absolute_at, rotated_at = excluded.rotated_at
+         expires_at = excluded.expires_at, rotated_at = excluded.rotated_at
          WHERE s.ended_at IS NULL AND s.subject = excluded.subject",
         row.id,
         &row.subject,

@@ -117,12 +117,23 @@ impl TokenService {
         new: NewSession,
     ) -> Result<Grant, ServiceError> {
         let subject = subject.into();
+        let absolute_at = tx.now() + self.limits.absolute;
         #[cfg(feature = "simplejwt")]
-        if let Some(grant) = self.start_theirs(tx, &subject, &new).await? {
+        if let Some(grant) = self.start_theirs(tx, &subject, &new, absolute_at).await? {
             return Ok(grant);
         }
+        self.start_ours(tx, subject, new, absolute_at).await
+    }
+
+    /// A session of ours that ends then at the latest: later than from now on if it goes on from one in another dialect.
+    pub(crate) async fn start_ours(
+        &self,
+        tx: &mut Tx<'_>,
+        subject: Subject,
+        new: NewSession,
+        absolute_at: Timestamp,
+    ) -> Result<Grant, ServiceError> {
         let now = tx.now();
-        let absolute_at = now + self.limits.absolute;
         self.revocations.read_keys_in(tx).await?;
         let first = self.next_tokens(now, absolute_at)?;
         let row = SessionRow {

@@ -4,11 +4,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use gatepost_storage::known_devices::{self, Acquaintance};
-use gatepost_storage::{audit, users};
+use gatepost_storage::{Tx, audit, users};
 use gatepost_tokens::Grant;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::arrival::{Arrival, FORGOTTEN};
 use super::granted::{self, Granted};
@@ -58,6 +59,24 @@ pub async fn login(
     Ok(response)
 }
 
+/// Writes down that somebody has logged in, and tells the owner of a device that was not known.
+pub(crate) async fn note(
+    app: &App,
+    tx: &mut Tx<'_>,
+    subject: &str,
+    locale: &str,
+    marks: &[[u8; 32]],
+    session: Uuid,
+) -> Result<(), Problem> {
+    let since = tx.now() - FORGOTTEN;
+    if known_devices::note(tx, subject, marks, since).await? == Acquaintance::New {
+        letters::new_device(app, tx, subject, locale, session).await?;
+    }
+    let (actor, detail) = (format!("user:{subject}"), json!({ "session": session }));
+    audit::note(tx, &actor, "session.started", Some(subject), detail).await?;
+    Ok(())
+}
+
 /// Open a session for whoever has the password.
 pub async fn log_in(
     app: &App,
@@ -84,11 +103,12 @@ pub async fn log_in(
         )
         .await?;
     let (Some(user), Verdict::Right | Verdict::RightOutdated) = (user, verdict) else {
-        // No address, and no id that would tell that there is one.
-        tracing::info!("a login was refused");
+        // No id that would tell that there is one.
+        tracing::info!(name = email.address().masked(), "a login was refused");
         return Err(Problem::new(Code::InvalidCredentials));
     };
     if !user.active {
+        tracing::info!(user = %user.id, "a login was refused: the account is not active");
         return Err(Problem::new(Code::AccountNotActive));
     }
     let rehashed = match verdict {
@@ -110,19 +130,7 @@ pub async fn log_in(
                 }
                 let subject = id.to_string();
                 let grant = app.tokens.start_session_in(tx, subject.clone(), session).await?;
-                let since = tx.now() - FORGOTTEN;
-                if known_devices::note(tx, &subject, &marks, since).await? == Acquaintance::New {
-                    letters::new_device(&app, tx, &subject, &locale, grant.sid).await?;
-                }
-                let detail = json!({"session": grant.sid});
-                audit::note(
-                    tx,
-                    &format!("user:{subject}"),
-                    "session.started",
-                    Some(&subject),
-                    detail,
-                )
-                .await?;
+                note(&app, tx, &subject, &locale, &marks, grant.sid).await?;
                 Ok(grant)
             })
         })

@@ -76,6 +76,21 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             "is shorter than tokens.purposes.refresh.lifetime; make it at least as long",
         );
     }
+    let theirs = &config.simplejwt.settings;
+    for (key, lifetime) in [
+        ("refresh_token_lifetime", theirs.refresh_token_lifetime),
+        (
+            "sliding_token_refresh_lifetime",
+            theirs.sliding_token_refresh_lifetime,
+        ),
+    ] {
+        if config.uses_simplejwt() && lifetime > config.auth.session_max_age {
+            wrong(
+                "auth.session_max_age",
+                &format!("is shorter than simplejwt.{key}; make it at least as long"),
+            );
+        }
+    }
     let http = &config.http;
     if config.auth.refresh_cookie && http.public_url_is_set && !http.public_url.is_https() {
         wrong(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::HeaderName;
 use gatepost_tokens::Algorithm;
 use gatepost_tokens::simplejwt::{Audience, Settings, SimpleJwt, UserIdType};
 
@@ -301,6 +302,15 @@ impl Config {
             UserSource::Django => &self.accounts.django.columns.username,
         };
         self.simplejwt.username_field.as_deref().unwrap_or(usual)
+    }
+
+    /// The header that simplejwt's tokens come in, while they are made or taken.
+    pub fn auth_header(&self) -> Option<HeaderName> {
+        if !self.uses_simplejwt() {
+            return None;
+        }
+        let name = self.simplejwt.settings.auth_header_name.strip_prefix("HTTP_")?;
+        name.replace('_', "-").to_ascii_lowercase().parse().ok()
     }
 
     /// Whether simplejwt's tokens are made or taken.

@@ -308,6 +308,13 @@ fn bad_values_and_combinations_are_refused_by_name() {
         ("GATEPOST__MAIL__ALLOWED_FROM", "@shop.example,info@shop.example"),
     ])
     .unwrap();
+    for lifetime in [
+        "GATEPOST__SIMPLEJWT__REFRESH_TOKEN_LIFETIME",
+        "GATEPOST__SIMPLEJWT__SLIDING_TOKEN_REFRESH_LIFETIME",
+    ] {
+        let text = refusal(&[(lifetime, "91d"), ("GATEPOST__TOKENS__ACCEPT", "simplejwt")]);
+        assert!(text.contains("auth.session_max_age"), "{text}");
+    }
     let text = refusal(&[("GATEPOST__TOKENS__SECRET", "hunter2")]);
     assert!(!text.contains("hunter2"), "{text}");
     let broken = with_file("[tokens]\nsecret = \"hunter2", &[])

@@ -55,11 +55,8 @@ impl FromRequestParts<App> for Bearer {
 
 /// As `AUTH_HEADER_NAME` and `AUTH_HEADER_TYPES` of a Django beside us have it, whose words count as they are written.
 fn djangos<'a>(parts: &'a Parts, app: &App) -> Option<&'a str> {
-    if !app.config.uses_simplejwt() {
-        return None;
-    }
+    let name = app.config.auth_header()?;
     let settings = &app.config.simplejwt.settings;
-    let name = settings.auth_header_name.strip_prefix("HTTP_")?.replace('_', "-");
     let mut words = parts.headers.get(name)?.to_str().ok()?.split_whitespace();
     let (kind, raw) = (words.next()?, words.next()?);
     let good = words.next().is_none() && settings.auth_header_types.iter().any(|known| known == kind);

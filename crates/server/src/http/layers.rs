@@ -7,16 +7,16 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::client::TrustedProxies;
 use super::code::Code;
 use super::problem::Problem;
+use crate::auth::arrival::network;
 use crate::metrics::Metrics;
 
 /// What the layers need to know.
@@ -32,7 +32,7 @@ pub struct Around {
     pub metrics: Arc<Metrics>,
 }
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The outermost layer: an id, the client, a span, the clock, a net for panics, the headers.
 pub async fn around(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
@@ -48,7 +48,8 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
     // The pattern, never the path itself: a path or a query may hold a token.
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("-", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
+    let network = network(client.0);
+    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route, network);
 
     let mut response = async {
         let work = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
@@ -106,26 +107,6 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     format!("panicked: {}", text.as_deref().unwrap_or("with no message"))
-}
-
-/// Browsers of exactly these origins may call the API. Credentials are allowed along only where the API takes one from
-/// a cookie (`auth.refresh_cookie`).
-pub fn cors(origins: &[String], credentials: bool) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins
-        .iter()
-        .filter_map(|o| HeaderValue::from_str(o).ok())
-        .collect();
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers([header::RETRY_AFTER, REQUEST_ID])
-        .allow_credentials(credentials)
-        .max_age(Duration::from_secs(600))
 }
 
 /// Where no route is.

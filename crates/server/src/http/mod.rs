@@ -3,6 +3,7 @@
 pub mod bearer;
 pub mod client;
 pub mod code;
+pub mod cors;
 pub(crate) mod drain;
 pub mod extract;
 pub mod health;

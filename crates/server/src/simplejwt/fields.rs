@@ -12,11 +12,23 @@ use super::{form, multipart, python_json};
 /// What stands in the body.
 pub(super) struct Fields(Value);
 
+/// What somebody wants of a view.
+pub(super) enum Wish {
+    /// To know what it takes: `OPTIONS`.
+    Metadata,
+    /// That it does what it is there for.
+    Post(Fields),
+}
+
 /// Takes the request apart, in Django's order: what is accepted, the method, the body.
-pub(super) async fn of(request: Request) -> Result<Fields, Refusal> {
-    if !is_accepted(request.headers()) {
+pub(super) async fn of(request: Request) -> Result<Wish, Refusal> {
+    let format = asked_format(request.uri().query().unwrap_or_default())?;
+    if !is_accepted(format, request.headers()) {
         let text = "Could not satisfy the request Accept header.";
         return Err(Refusal::Request(StatusCode::NOT_ACCEPTABLE, text.to_owned()));
+    }
+    if request.method() == Method::OPTIONS {
+        return Ok(Wish::Metadata);
     }
     if request.method() != Method::POST {
         let text = format!("Method \"{}\" not allowed.", request.method());
@@ -31,7 +43,7 @@ pub(super) async fn of(request: Request) -> Result<Fields, Refusal> {
         .await
         .map_err(|error| Refusal::Problem(crate::http::json::body_problem(&error)))?;
     if body.is_empty() {
-        return Ok(Fields(Value::Dict(Vec::new())));
+        return Ok(Wish::Post(Fields(Value::Dict(Vec::new()))));
     }
     let bad = |text: String| Refusal::Request(StatusCode::BAD_REQUEST, text);
     let essence = kind
@@ -51,11 +63,32 @@ pub(super) async fn of(request: Request) -> Result<Fields, Refusal> {
             return Err(Refusal::Request(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
         }
     };
-    Ok(Fields(fields))
+    Ok(Wish::Post(Fields(fields)))
+}
+
+/// What may be answered with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// Nothing was said.
+    Any,
+    Json,
+    /// Django's pages for people, in whose place JSON comes.
+    Page,
+}
+
+/// `?format=`, which goes before the header.
+fn asked_format(query: &str) -> Result<Format, Refusal> {
+    let named = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "format");
+    match named.map(|(_, value)| value).last().as_deref() {
+        None | Some("") => Ok(Format::Any),
+        Some("json") => Ok(Format::Json),
+        Some("api") => Ok(Format::Page),
+        Some(_) => Err(Refusal::Request(StatusCode::NOT_FOUND, "Not found.".to_owned())),
+    }
 }
 
 /// JSON, and the pages that Django shows people and we don't.
-fn is_accepted(headers: &HeaderMap) -> bool {
+fn is_accepted(format: Format, headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(header::ACCEPT).iter().peekable();
     if asked.peek().is_none() {
         return true;
@@ -67,10 +100,12 @@ fn is_accepted(headers: &HeaderMap) -> bool {
             .unwrap_or_default()
             .trim()
             .to_ascii_lowercase();
-        matches!(
-            range.as_str(),
-            "*/*" | "application/*" | "application/json" | "text/*" | "text/html"
-        )
+        match range.as_str() {
+            "*/*" => true,
+            "application/*" | "application/json" => format != Format::Page,
+            "text/*" | "text/html" => format != Format::Json,
+            _ => false,
+        }
     };
     asked.any(|value| value.to_str().is_ok_and(|value| value.split(',').any(fits)))
 }

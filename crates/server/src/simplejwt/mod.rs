@@ -6,12 +6,15 @@
 
 mod answer;
 mod blacklist;
+mod described;
 mod fields;
 mod form;
+mod metadata;
 mod multipart;
 mod obtain;
 mod python_json;
 mod refresh;
+mod slash;
 mod value;
 mod verify;
 
@@ -20,7 +23,12 @@ use axum::extract::Request;
 use axum::response::Response;
 use axum::routing::any;
 
+pub(crate) use self::described::Routes;
+use self::fields::Wish;
+pub(crate) use self::slash::not_found;
+
 use crate::app::App;
+use crate::auth::arrival::Arrival;
 use crate::http::Client;
 
 /// The five views of simplejwt that are one function of a request each.
@@ -32,6 +40,11 @@ enum View {
     Verify,
     Blacklist,
 }
+
+const OBTAIN: &str = "/";
+const REFRESH: &str = "/refresh/";
+const VERIFY: &str = "/verify/";
+const BLACKLIST: &str = "/blacklist/";
 
 /// All of them, under all prefixes; nothing where the dialect is neither spoken nor taken.
 pub fn router(app: &App) -> Router<App> {
@@ -58,10 +71,10 @@ fn under(router: Router<App>, prefix: &str, sliding: bool) -> Router<App> {
     };
     let obtain = View::Obtain { sliding };
     let mut paths = vec![
-        ("/".to_owned(), obtain),
-        ("/refresh/".to_owned(), refresh),
-        ("/verify/".to_owned(), View::Verify),
-        ("/blacklist/".to_owned(), View::Blacklist),
+        (OBTAIN.to_owned(), obtain),
+        (REFRESH.to_owned(), refresh),
+        (VERIFY.to_owned(), View::Verify),
+        (BLACKLIST.to_owned(), View::Blacklist),
     ];
     for slash in ["", "/"] {
         paths.push((format!("/jwt/create{slash}"), obtain));
@@ -86,12 +99,13 @@ async fn serve(app: App, client: Client, request: Request, view: View) -> Respon
         .first()
         .cloned()
         .unwrap_or_default();
-    let agent = crate::auth::arrival::Arrival::of(&app, client, request.headers()).session;
+    let arrival = Arrival::of(&app, client, request.headers());
     let outcome = match fields::of(request).await {
         Err(refused) => Err(refused),
-        Ok(fields) => match view {
-            View::Obtain { sliding } => obtain::obtain(&app, client, agent, &fields, sliding).await,
-            View::Refresh => refresh::refresh(&app, client, agent, &fields).await,
+        Ok(Wish::Metadata) => metadata::metadata(view, app.config.username_field()),
+        Ok(Wish::Post(fields)) => match view {
+            View::Obtain { sliding } => obtain::obtain(&app, client, &arrival, &fields, sliding).await,
+            View::Refresh => refresh::refresh(&app, client, arrival.session, &fields).await,
             View::RefreshSliding => refresh::slide(&app, client, &fields).await,
             View::Verify => verify::verify(&app, client, &fields).await,
             View::Blacklist => blacklist::blacklist(&app, client, &fields).await,

@@ -3,11 +3,25 @@
 use secrecy::ExposeSecret as _;
 
 use super::answer::{Refusal, nothing};
+use super::described::{Nothing, Refused};
 use super::fields::Fields;
 use crate::app::App;
 use crate::http::Client;
 use crate::limits;
 
+/// Verify as at `TokenVerifyView`
+///
+/// Whether a token is any good, whatever it is for. Nothing is used up. It does not ask for the user, nor whether an access
+/// token was revoked: that is `POST /api/auth/verify`.
+///
+/// Only with simplejwt's dialect, and under each prefix of `simplejwt.prefixes`: see the tag.
+#[utoipa::path(post, path = "/api/token/verify/", tag = "simplejwt", operation_id = "simplejwt_verify",
+    request_body(content((super::described::AnyToken = "application/json"), (super::described::AnyToken = "application/x-www-form-urlencoded"), (super::described::AnyToken = "multipart/form-data"))),
+    responses(
+    (status = 200, body = Nothing),
+    (status = 400, description = "A token that is missing, blank or (with `simplejwt.blacklist_after_rotation`) blacklisted", body = HashMap<String, Vec<String>>),
+    (status = 401, description = "The token does not count: `token_not_valid`", body = Refused),
+    (status = 429, description = "Too many; `Retry-After` says when", body = Refused)))]
 pub(super) async fn verify(app: &App, client: Client, fields: &Fields) -> Result<String, Refusal> {
     let [token] = fields.texts(["token"])?;
     limits::token(app, client).await?;

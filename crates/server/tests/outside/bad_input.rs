@@ -29,6 +29,10 @@ fn every_route_refuses(gatepost: &Instance) {
     let before = written(&counter);
     let mut wrong = Vec::new();
     for route in routes::all(&gatepost.client()) {
+        // What simplejwt's routes say is compared with Django's own: live_django.
+        if route.path.starts_with("/api/token/") {
+            continue;
+        }
         let client = keys.client(gatepost, &route);
         for (what, query, body) in bad_bodies(&route).into_iter().chain(bad_queries(&route)) {
             let path = format!("{}{query}", route.concrete());

@@ -1,11 +1,27 @@
 //! Which family a `jti` belongs to, told by its first 64 bits: 60 that were drawn and 4 that say "version 4".
 
+use gatepost_storage::Timestamp;
 use uuid::Uuid;
 
 use crate::error::CreateError;
 
 /// The lower half of every family's id, so that it is a UUID and no session of ours has it.
 const LOWER: u64 = 0x8000_0000_0000_0000;
+
+/// A family that goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Family {
+    pub(crate) id: Uuid,
+    /// When it ends, however often it is refreshed.
+    pub(crate) absolute_at: Timestamp,
+}
+
+impl Family {
+    /// No token of the family outlives it.
+    pub(crate) fn cut(self, exp: i64) -> i64 {
+        exp.min(self.absolute_at.as_secs())
+    }
+}
 
 /// The family of a token with this `jti`, if that is one of `uuid4().hex`.
 pub(crate) fn of(jti: &str) -> Option<Uuid> {

@@ -3,9 +3,9 @@
 use gatepost_storage::sessions::SessionRow;
 use gatepost_storage::{Timestamp, Tx, generations, outstanding_tokens, sessions};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
 use super::cut::{self, outstanding};
+use super::family::Family;
 use super::{Dialect, family};
 use crate::claims::Subject;
 use crate::error::{CreateError, ServiceError};
@@ -70,19 +70,18 @@ impl TokenService {
         tx: &mut Tx<'_>,
         dialect: &Dialect,
         subject: &str,
-        family_id: Uuid,
+        family: Family,
         new: &NewSession,
     ) -> Result<Pair, ServiceError> {
         let (jwt, second) = self.their_hour(tx, dialect, subject).await?;
         let password = Self::tied_to(tx, dialect, subject).await?;
         let mut refresh = jwt.for_user("refresh", &UserId::from(subject), password.as_deref())?;
-        set_jti(&jwt, &mut refresh, family_id)?;
+        make_member(&jwt, &mut refresh, family)?;
         let raw = jwt.encode(&refresh)?;
-        let access = access_of(&jwt, &refresh, family_id)?;
+        let access = access_of(&jwt, &refresh, family)?;
         let exp = jwt.expires_at(&refresh).unwrap_or(second);
         outstanding_tokens::insert(tx, &outstanding(dialect, &refresh, &raw, tx.now(), exp)).await?;
-        self.note_family(tx, &jwt, &refresh, family_id, subject, new)
-            .await?;
+        self.note_family(tx, &jwt, &refresh, family, subject, new).await?;
         Ok(Pair {
             access_expires: access.1,
             access: access.0,
@@ -97,14 +96,14 @@ impl TokenService {
         tx: &mut Tx<'_>,
         jwt: &SimpleJwt,
         refresh: &Payload,
-        family_id: Uuid,
+        family: Family,
         subject: &str,
         new: &NewSession,
     ) -> Result<bool, ServiceError> {
         let now = tx.now();
-        let expires_at = Timestamp::from_secs(jwt.expires_at(refresh).unwrap_or_default());
+        let expires_at = Timestamp::from_secs(lasts_until(jwt, refresh));
         let row = SessionRow {
-            id: family_id,
+            id: family.id,
             subject: subject.to_owned(),
             generation: generations::current(tx, subject, "session").await?,
             rotation: 0,
@@ -114,7 +113,7 @@ impl TokenService {
             secret: String::new(),
             issued_at: Timestamp::from_secs(jwt.issued_at(refresh).unwrap_or(now.as_secs())),
             expires_at,
-            absolute_at: expires_at,
+            absolute_at: family.absolute_at,
             rotated_at: now,
             seen_at: None,
             created_at: now,
@@ -182,17 +181,28 @@ pub(crate) fn checked(subject: &Subject) -> Result<&str, CreateError> {
 pub(crate) fn access_of(
     jwt: &SimpleJwt,
     refresh: &Payload,
-    family_id: Uuid,
+    family: Family,
 ) -> Result<(String, i64), CreateError> {
     let mut access = jwt.access_from(refresh)?;
-    set_jti(jwt, &mut access, family_id)?;
+    make_member(jwt, &mut access, family)?;
     let exp = jwt.expires_at(&access).unwrap_or_default();
     Ok((jwt.encode(&access)?, exp))
 }
 
-pub(crate) fn set_jti(jwt: &SimpleJwt, payload: &mut Payload, family_id: Uuid) -> Result<(), CreateError> {
+/// Until when a token can be gone on with: a sliding one after it has expired, too.
+pub(crate) fn lasts_until(jwt: &SimpleJwt, payload: &Payload) -> i64 {
+    let exp = jwt.expires_at(payload).unwrap_or_default();
+    let slides = payload.get(&jwt.settings().sliding_token_refresh_exp_claim);
+    exp.max(slides.and_then(Value::as_i64).unwrap_or_default())
+}
+
+/// Gives it an identity of the family, and no more time than the family has.
+pub(crate) fn make_member(jwt: &SimpleJwt, payload: &mut Payload, family: Family) -> Result<(), CreateError> {
     if let Some(claim) = &jwt.settings().jti_claim {
-        payload.set(claim, family::member(family_id)?);
+        payload.set(claim, family::member(family.id)?);
+    }
+    if let Some(exp) = jwt.expires_at(payload) {
+        payload.set("exp", family.cut(exp));
     }
     Ok(())
 }

@@ -188,6 +188,11 @@ impl TokenService {
         self.dialect.as_ref().is_some_and(|dialect| dialect.speaks())
     }
 
+    /// Whether the token goes by simplejwt's rules; else by ours.
+    pub fn is_simplejwt(&self, raw: &str) -> bool {
+        self.theirs(raw).is_some()
+    }
+
     /// Whose rules the token goes by: `None` for ours.
     pub(crate) fn theirs(&self, raw: &str) -> Option<Arc<Dialect>> {
         let dialect = self.dialect.as_ref()?;

@@ -1,18 +1,19 @@
 //! What simplejwt's own routes do, with its reasons for refusing.
 
-use gatepost_storage::{Tx, blacklisted_tokens, outstanding_tokens};
+use gatepost_storage::sessions::SessionRow;
+use gatepost_storage::{Timestamp, Tx, blacklisted_tokens, outstanding_tokens, sessions};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::cut::outstanding;
-use super::give::{access_of, set_jti};
+use super::family::Family;
+use super::give::{access_of, lasts_until, make_member};
 use super::take::check_listed;
 use super::{Dialect, family};
 use crate::error::{CreateError, Refused, ServiceError};
-use crate::refresh::Rotation;
 use crate::service::TokenService;
 use crate::sessions::{EndReason, Grant, NewSession};
-use crate::simplejwt::{Payload, TokenError, UserId};
+use crate::simplejwt::{Payload, SimpleJwt, TokenError, UserId};
 
 /// Why a route refuses or fails.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +46,15 @@ impl From<CreateError> for RouteError {
 pub enum Obtained {
     /// A refresh token and its access token.
     Pair(Grant),
-    /// A sliding token, and the second from which on it counts.
-    Sliding(String, i64),
+    /// A sliding token.
+    Sliding {
+        /// The token.
+        token: String,
+        /// Its session.
+        sid: Uuid,
+        /// The second from which on it counts.
+        good_from: i64,
+    },
 }
 
 /// What a refresh gives. `Debug` does not show it.
@@ -73,6 +81,16 @@ impl std::fmt::Debug for Renewed {
         f.debug_struct("Renewed")
             .field("sid", &self.sid)
             .finish_non_exhaustive()
+    }
+}
+
+impl Obtained {
+    /// The session that it opened.
+    pub fn sid(&self) -> Uuid {
+        match self {
+            Self::Pair(grant) => grant.sid,
+            Self::Sliding { sid, .. } => *sid,
+        }
     }
 }
 
@@ -119,38 +137,52 @@ impl TokenService {
         };
         let (jwt, second) = self.their_hour(tx, dialect, subject).await?;
         let password = Self::tied_to(tx, dialect, subject).await?;
-        let payload = jwt.for_user("sliding", &UserId::from(subject), password.as_deref())?;
-        let raw = jwt.encode(&payload)?;
+        let mut payload = jwt.for_user("sliding", &UserId::from(subject), password.as_deref())?;
+        let family = Family {
+            id: family::new()?,
+            absolute_at: Timestamp::from_secs(lasts_until(&jwt, &payload)),
+        };
+        make_member(&jwt, &mut payload, family)?;
+        let token = jwt.encode(&payload)?;
         let exp = jwt.expires_at(&payload).unwrap_or(second);
-        outstanding_tokens::insert(tx, &outstanding(dialect, &payload, &raw, tx.now(), exp)).await?;
-        Ok(Obtained::Sliding(raw, second))
+        outstanding_tokens::insert(tx, &outstanding(dialect, &payload, &token, tx.now(), exp)).await?;
+        self.note_family(tx, &jwt, &payload, family, subject, &new)
+            .await?;
+        Ok(Obtained::Sliding {
+            token,
+            sid: family.id,
+            good_from: second,
+        })
     }
 
-    /// What the refresh route does: a new access token, and a successor if refresh tokens are rotated. Where the old
+    /// What the refresh route does: a new access token, and a successor if refresh tokens are rotated, until the absolute
+    /// end of the family. Where theirs are only taken, a session of ours instead, with the same end. Where the old
     /// one is blacklisted by that, one of many callers wins, on any number of instances; the others find it
-    /// blacklisted. The transaction must be rolled back if this is an error.
+    /// blacklisted. The transaction must be rolled back if this is an error. A token of ours goes to
+    /// [`refresh_in`](Self::refresh_in), which has more to say.
     pub async fn renew_in(&self, tx: &mut Tx<'_>, raw: &str, new: NewSession) -> Result<Renewed, RouteError> {
         let Some(dialect) = self.theirs(raw) else {
-            return match Box::pin(self.refresh_in(tx, raw)).await? {
-                Rotation::Granted(grant) => Ok(Renewed::of_grant(grant)),
-                Rotation::Reuse(_) => Err(TokenError::Blacklisted.into()),
-                Rotation::Refused(refused) => Err(their_words(&refused).into()),
-            };
+            return Err(TokenError::Invalid.into());
         };
         let mut payload = check_listed(tx, &dialect, raw, "refresh").await??;
         let subject = self.living_user(tx, &dialect, &mut payload).await?;
+        let (family, known) = self.family_of(tx, &dialect.jwt, &payload).await?;
+        if family.absolute_at <= tx.now() {
+            return Err(TokenError::Expired.into());
+        }
         if !dialect.speaks() {
-            return self
-                .exchange_theirs(tx, &dialect, &payload, raw, subject, new)
-                .await;
+            self.blacklist_once(tx, &dialect, &payload, raw).await?;
+            if !self.leave(tx, family.id).await? && known {
+                // It was ended here, or another of its tokens took it along.
+                return Err(TokenError::Blacklisted.into());
+            }
+            let grant = self
+                .start_ours(tx, subject.into(), new, family.absolute_at)
+                .await?;
+            return Ok(Renewed::of_grant(grant));
         }
         let (jwt, second) = self.their_hour(tx, &dialect, &subject).await?;
-        let jti = jwt.jti(&payload)?.to_owned();
-        let family_id = match family::of(&jti) {
-            Some(family_id) => family_id,
-            None => family::new()?,
-        };
-        let (access, access_expires) = access_of(&jwt, &payload, family_id)?;
+        let (access, access_expires) = access_of(&jwt, &payload, family)?;
         let settings = jwt.settings();
         let (mut current, mut successor) = (payload, None);
         if settings.rotate_refresh_tokens {
@@ -158,7 +190,7 @@ impl TokenService {
                 self.blacklist_once(tx, &dialect, &current, raw).await?;
             }
             jwt.rotate(&mut current)?;
-            set_jti(&jwt, &mut current, family_id)?;
+            make_member(&jwt, &mut current, family)?;
             let next = jwt.encode(&current)?;
             let exp = jwt.expires_at(&current).unwrap_or(second);
             outstanding_tokens::insert(tx, &outstanding(&dialect, &current, &next, tx.now(), exp)).await?;
@@ -166,7 +198,7 @@ impl TokenService {
         }
         if !subject.is_empty()
             && !self
-                .note_family(tx, &jwt, &current, family_id, &subject, &new)
+                .note_family(tx, &jwt, &current, family, &subject, &new)
                 .await?
         {
             // It was ended here, by logging out or in the list of sessions.
@@ -175,28 +207,31 @@ impl TokenService {
         Ok(Renewed {
             access,
             refresh: successor,
-            sid: family_id,
+            sid: family.id,
             subject,
             expires_in: access_expires - second,
             good_from: second,
         })
     }
 
-    /// A refresh token of theirs becomes a session of ours. Strictly: of many callers one wins.
-    async fn exchange_theirs(
+    /// The family of a refresh token, and whether it was seen here before. If not, it is as old as the token that shows it.
+    async fn family_of(
         &self,
         tx: &mut Tx<'_>,
-        dialect: &Dialect,
+        jwt: &SimpleJwt,
         payload: &Payload,
-        raw: &str,
-        subject: String,
-        new: NewSession,
-    ) -> Result<Renewed, RouteError> {
-        self.blacklist_once(tx, dialect, payload, raw).await?;
-        if let Some(sid) = family::of(dialect.jwt.jti(payload)?) {
-            self.leave(tx, sid).await?;
+    ) -> Result<(Family, bool), RouteError> {
+        let id = match family::of(jwt.jti(payload)?) {
+            Some(id) => id,
+            None => family::new()?,
+        };
+        let row = sessions::get(tx, id).await?;
+        if let Some(SessionRow { absolute_at, .. }) = row {
+            return Ok((Family { id, absolute_at }, true));
         }
-        Ok(Renewed::of_grant(self.start_session_in(tx, subject, new).await?))
+        let born = jwt.issued_at(payload).map_or(tx.now(), Timestamp::from_secs);
+        let absolute_at = born + self.limits.absolute;
+        Ok((Family { id, absolute_at }, false))
     }
 
     async fn blacklist_once(
@@ -299,7 +334,7 @@ impl TokenService {
     pub async fn ripe_obtained(&self, obtained: &Obtained) {
         match obtained {
             Obtained::Pair(grant) => self.ripe(grant).await,
-            Obtained::Sliding(_, second) => self.ripe_at(*second).await,
+            Obtained::Sliding { good_from, .. } => self.ripe_at(*good_from).await,
         }
     }
 

@@ -1,8 +1,9 @@
 //! The sessions of our own routes while simplejwt's dialect is spoken, and the way from one dialect into the other.
 
-use gatepost_storage::{Tx, sessions};
+use gatepost_storage::{Timestamp, Tx, sessions};
 use uuid::Uuid;
 
+use super::family::Family;
 use super::give::checked;
 use super::{RouteError, family};
 use crate::claims::Subject;
@@ -19,12 +20,16 @@ impl TokenService {
         tx: &mut Tx<'_>,
         subject: &Subject,
         new: &NewSession,
+        absolute_at: Timestamp,
     ) -> Result<Option<Grant>, ServiceError> {
         if !self.speaks_simplejwt() {
             return Ok(None);
         }
-        let family_id = family::new()?;
-        self.grant_theirs(tx, checked(subject)?, family_id, new).await
+        let family = Family {
+            id: family::new()?,
+            absolute_at,
+        };
+        self.grant_theirs(tx, checked(subject)?, family, new).await
     }
 
     /// The session goes on with tokens of theirs, dated after the cut that has just ended its older ones. `None` where
@@ -38,45 +43,53 @@ impl TokenService {
         if self.dialect.is_none() {
             return Ok(None);
         }
-        let new = match sessions::get(tx, sid).await? {
-            Some(old) => NewSession {
-                user_agent: old.user_agent,
-                ip: old.ip,
-            },
-            None => NewSession::default(),
+        let (new, absolute_at) = match sessions::get(tx, sid).await? {
+            Some(old) => {
+                let new = NewSession {
+                    user_agent: old.user_agent,
+                    ip: old.ip,
+                };
+                (new, old.absolute_at)
+            }
+            None => (NewSession::default(), tx.now() + self.limits.absolute),
         };
+        if absolute_at <= tx.now() {
+            return Ok(None);
+        }
         if self.speaks_simplejwt() {
-            let family_id = if family::is_one(sid) {
+            let id = if family::is_one(sid) {
                 sid
             } else {
                 self.leave(tx, sid).await?;
                 family::new()?
             };
-            return self.grant_theirs(tx, subject, family_id, &new).await;
+            let family = Family { id, absolute_at };
+            return self.grant_theirs(tx, subject, family, &new).await;
         }
         if !family::is_one(sid) {
             return Ok(None);
         }
         self.leave(tx, sid).await?;
-        self.start_session_in(tx, subject, new).await.map(Some)
+        let grant = self.start_ours(tx, subject.into(), new, absolute_at).await?;
+        Ok(Some(grant))
     }
 
     async fn grant_theirs(
         &self,
         tx: &mut Tx<'_>,
         subject: &str,
-        family_id: Uuid,
+        family: Family,
         new: &NewSession,
     ) -> Result<Option<Grant>, ServiceError> {
         let Some(dialect) = &self.dialect else {
             return Ok(None);
         };
-        let pair = self.give_pair(tx, dialect, subject, family_id, new).await?;
+        let pair = self.give_pair(tx, dialect, subject, family, new).await?;
         Ok(Some(Grant {
             access: pair.access,
             refresh: pair.refresh,
             expires_in: pair.access_expires - pair.good_from,
-            sid: family_id,
+            sid: family.id,
             subject: subject.to_owned(),
             good_from: pair.good_from,
         }))
@@ -131,10 +144,11 @@ impl TokenService {
             user_agent: row.user_agent,
             ip: row.ip,
         };
-        match self
-            .grant_theirs(tx, &token.subject, family::new()?, &new)
-            .await?
-        {
+        let family = Family {
+            id: family::new()?,
+            absolute_at: row.absolute_at,
+        };
+        match self.grant_theirs(tx, &token.subject, family, &new).await? {
             Some(grant) => Ok(Rotation::Granted(grant)),
             None => refused(Refused::Revoked),
         }

@@ -3,3 +3,4 @@ mod login;
 mod refresh;
 mod refresh_cookie;
 mod sessions;
+mod simplejwt;

@@ -1,11 +1,11 @@
 //! Requests of every kind: good, bad, expired, of the wrong type, blacklisted, missing, garbage.
 
 use gatepost_bench::outside::{Answer, Client};
-use gatepost_tokens::Clock;
 use gatepost_tokens::simplejwt::{Settings, SimpleJwt, UserId};
+use gatepost_tokens::{Algorithm, Clock};
 use serde_json::{Value, json};
 
-use super::project::{Django, SECRET};
+use super::project::Django;
 
 /// A request whose body is made anew for each that is asked.
 pub(crate) struct Case<'a> {
@@ -13,12 +13,29 @@ pub(crate) struct Case<'a> {
     method: &'static str,
     path: String,
     kind: String,
+    accept: Option<&'static str>,
     body: Box<dyn Fn() -> Vec<u8> + 'a>,
 }
 
 impl Case<'_> {
     pub(crate) fn ask(&self, client: &Client) -> Answer {
+        let client = match self.accept {
+            Some(accept) => client.with_header("accept", accept),
+            None => client.clone(),
+        };
         client.send(self.method, &self.path, Some((&self.kind, (self.body)())))
+    }
+
+    /// One that has no body to speak of.
+    fn bare(method: &'static str, path: &str, accept: Option<&'static str>) -> Self {
+        Self {
+            name: format!("{method} {path} {}", accept.unwrap_or_default()),
+            method,
+            path: path.to_owned(),
+            kind: "application/json".to_owned(),
+            accept,
+            body: Box::new(|| b"{}".to_vec()),
+        }
     }
 }
 
@@ -32,7 +49,7 @@ pub(crate) struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     pub(crate) fn new(django: &'a Django, theirs: &'a Client, ours: &'a Client) -> Self {
-        let jwt = SimpleJwt::new(Settings::new(SECRET)).unwrap();
+        let jwt = SimpleJwt::new(django.settings()).unwrap();
         Self {
             django,
             theirs,
@@ -95,7 +112,12 @@ fn tokens<'a>(maker: &'a Maker<'a>) -> Vec<Token<'a>> {
                 change: Vec<(&'static str, Value)>,
                 without: &'static str|
      -> Box<dyn Fn() -> String + 'a> { Box::new(move || maker.with(kind, &change, without)) };
-    let other_key = || Settings::new("another-secret-key-of-sufficient-length-0123456789");
+    let other_key = || Settings {
+        algorithm: Algorithm::Hs256,
+        signing_key: "another-secret-key-of-sufficient-length-0123456789".into(),
+        verifying_key: String::new(),
+        ..maker.django.settings()
+    };
     let signed = |raw: String, at: usize| {
         let mut parts: Vec<&str> = raw.split('.').collect();
         parts.remove(at);
@@ -121,7 +143,7 @@ fn tokens<'a>(maker: &'a Maker<'a>) -> Vec<Token<'a>> {
             "blacklisted by Gatepost",
             Box::new(|| maker.blacklisted_by(maker.ours)),
         ),
-        ("expired", Box::new(|| maker.by(Settings::new(SECRET), 90_000))),
+        ("expired", Box::new(|| maker.by(maker.django.settings(), 90_000))),
         ("of another key", Box::new(move || maker.by(other_key(), 0))),
         (
             "expired, of another key",
@@ -179,6 +201,7 @@ pub(crate) fn all<'a>(maker: &'a Maker<'a>) -> Vec<Case<'a>> {
                 method: "POST",
                 path: format!("/api/token/{view}/"),
                 kind: "application/json".to_owned(),
+                accept: None,
                 body: Box::new(move || json!({field: token()}).to_string().into_bytes()),
             });
         }
@@ -190,6 +213,7 @@ pub(crate) fn all<'a>(maker: &'a Maker<'a>) -> Vec<Case<'a>> {
             method,
             path: format!("/api/token/{view}"),
             kind: kind.to_owned(),
+            accept: None,
             body: Box::new(move || body.clone()),
         });
     };
@@ -201,9 +225,6 @@ pub(crate) fn all<'a>(maker: &'a Maker<'a>) -> Vec<Case<'a>> {
         plain("empty", "POST", view, json, b"");
         plain("nothing", "POST", view, json, b"{}");
         plain("list", "POST", view, json, b"[]");
-    }
-    for method in ["PUT", "PATCH", "DELETE"] {
-        plain("method", method, "refresh/", json, b"{}");
     }
     let form = "application/x-www-form-urlencoded";
     let parts = "multipart/form-data; boundary=x";
@@ -249,6 +270,60 @@ pub(crate) fn all<'a>(maker: &'a Maker<'a>) -> Vec<Case<'a>> {
         json,
         format!(r#"{{"{name}":"a\u0000","password":"\u0000\ud800"}}"#).as_bytes(),
     );
+    cases.extend(around(&VIEWS.map(|view| format!("/api/token/{view}"))));
+    cases
+}
+
+/// simplejwt's four.
+const VIEWS: [&str; 4] = ["", "refresh/", "verify/", "blacklist/"];
+
+/// Methods that are not `POST`, paths without their last slash, and what the answer may be written in.
+pub(crate) fn around<'a>(paths: &[String]) -> Vec<Case<'a>> {
+    let mut cases = Vec::new();
+    for path in paths {
+        for method in ["OPTIONS", "GET", "HEAD", "PUT", "PATCH", "DELETE", "PROPFIND"] {
+            cases.push(Case::bare(method, path, None));
+        }
+        let cut = path.trim_end_matches('/');
+        for method in ["POST", "OPTIONS", "GET", "HEAD", "DELETE"] {
+            cases.push(Case::bare(method, cut, None));
+        }
+        cases.push(Case::bare("POST", &format!("{cut}?next=/a%20b&next="), None));
+        for query in [
+            "?format=json",
+            "?format=",
+            "?format=xml",
+            "?format=xml&format=json",
+            "?x=%ff",
+        ] {
+            for method in ["POST", "OPTIONS"] {
+                cases.push(Case::bare(method, &format!("{path}{query}"), None));
+            }
+        }
+        for accept in [
+            "*/*",
+            "",
+            "application/json;q=0",
+            "Application/JSON; version=2",
+            "application/*",
+            "text/html,application/json",
+            "a/b, */*;q=0.1",
+            "application/xml",
+            "image/*",
+            "text/plain",
+            "garbage",
+            "*",
+        ] {
+            for method in ["POST", "OPTIONS", "GET"] {
+                cases.push(Case::bare(method, path, Some(accept)));
+            }
+        }
+        cases.push(Case::bare(
+            "POST",
+            &format!("{path}?format=json"),
+            Some("text/html"),
+        ));
+    }
     cases
 }
 

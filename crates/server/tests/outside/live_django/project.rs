@@ -3,8 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepost_bench::outside::{Client, Python, Setup};
+use gatepost_tokens::simplejwt::{Audience, Settings};
 use serde_json::{Value, json};
 use std::net::TcpListener;
+use std::time::Duration;
 
 use crate::support::{postgres_url, sqlite};
 
@@ -21,10 +23,66 @@ pub(crate) enum Users {
     Uuid,
 }
 
-pub(crate) struct Django {
+/// A project whose tables are made.
+pub(crate) struct Project {
     url: String,
     users: Users,
     settings: Value,
+}
+
+impl Project {
+    /// On a database that is made with it, or in a file of SQLite's.
+    #[track_caller]
+    pub(crate) fn prepare(url: String, users: Users, settings: Value) -> Self {
+        let project = Self { url, users, settings };
+        project.run(&["create"]);
+        project
+    }
+
+    /// Serves, with one user in it, who has this UUID.
+    #[track_caller]
+    pub(crate) fn serve(self, id: &str) -> Django {
+        self.run(&["add", id, NAME, PASSWORD]);
+        self.start(id.to_owned())
+    }
+
+    #[track_caller]
+    fn run(&self, command: &[&str]) -> Vec<String> {
+        let given = self.given();
+        let project = [&self.url, kind(self.users), &given];
+        Python::run("django/project.py", &[&project, command].concat())
+    }
+
+    fn given(&self) -> String {
+        let mut given = self.settings.clone();
+        given["SECRET_KEY"] = SECRET.into();
+        given.to_string()
+    }
+
+    #[track_caller]
+    fn start(self, user: String) -> Django {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let (given, at) = (self.given(), port.to_string());
+        let serving = Python::start(
+            "django/project.py",
+            &[&self.url, kind(self.users), &given, "serve", &at],
+        );
+        serving.wait_for("ready");
+        Django {
+            user,
+            project: self,
+            port,
+            _serving: serving,
+        }
+    }
+}
+
+pub(crate) struct Django {
+    project: Project,
     user: String,
     port: u16,
     _serving: Python,
@@ -37,32 +95,10 @@ impl Django {
         let base = postgres_url();
         let name = format!("django_{:016x}", getrandom::u64().unwrap());
         let url = format!("{}/{name}", base.rsplit_once('/').unwrap().0);
-        let mut given = settings.clone();
-        given["SECRET_KEY"] = SECRET.into();
-        let (given, kind) = (given.to_string(), kind(users));
-        let made = Python::run(
-            "django/project.py",
-            &[&url, kind, &given, "create", NAME, PASSWORD],
-        );
+        let project = Project { url, users, settings };
+        let made = project.run(&["create", NAME, PASSWORD]);
         let user = made.iter().find_map(|line| line.strip_prefix("user ")).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let serving = Python::start(
-            "django/project.py",
-            &[&url, kind, &given, "serve", &port.to_string()],
-        );
-        serving.wait_for("ready");
-        Self {
-            user: user.to_owned(),
-            url,
-            users,
-            settings,
-            port,
-            _serving: serving,
-        }
+        project.start(user.to_owned())
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -73,22 +109,54 @@ impl Django {
     pub(crate) fn setup(&self) -> Setup {
         let mut setup = sqlite()
             .unlimited()
-            .postgres(&self.url)
+            .postgres(&self.project.url)
             .set("storage.schema", "\"gatepost\"")
             .set("tokens.dialect", "\"simplejwt\"")
             .set("simplejwt.signing_key", format!("{SECRET:?}"))
             .set("accounts.source", "\"django\"")
             .set("accounts.registration", "\"closed\"");
-        if self.users == Users::Uuid {
+        if self.project.users == Users::Uuid {
             setup = setup
                 .set("accounts.django.table", "\"people_person\"")
                 .set("accounts.django.id_type", "\"uuid\"")
                 .set("accounts.django.username", "\"email\"");
         }
-        for (name, value) in self.settings.as_object().unwrap() {
-            setup = setup.set(&format!("simplejwt.{}", name.to_lowercase()), value.to_string());
+        for (name, value) in self.project.settings.as_object().unwrap() {
+            let mut toml = value.to_string();
+            if name.ends_with("_LIFETIME") || name == "LEEWAY" {
+                toml = format!("\"{toml}s\"");
+            }
+            setup = setup.set(&format!("simplejwt.{}", name.to_lowercase()), toml);
         }
         setup
+    }
+
+    /// The project's settings, as the library has them.
+    pub(crate) fn settings(&self) -> Settings {
+        let mut settings = Settings::new(SECRET);
+        for (name, value) in self.project.settings.as_object().unwrap() {
+            let text = || value.as_str().unwrap().to_owned();
+            match name.as_str() {
+                "ALGORITHM" => settings.algorithm = text().parse().unwrap(),
+                "SIGNING_KEY" => settings.signing_key = text().into(),
+                "VERIFYING_KEY" => settings.verifying_key = text(),
+                "AUDIENCE" => {
+                    let names = value.as_array().unwrap().iter();
+                    let names = names.map(|name| name.as_str().unwrap().to_owned());
+                    settings.audience = Some(Audience::Several(names.collect()));
+                }
+                "ISSUER" => settings.issuer = Some(text()),
+                "USER_ID_CLAIM" => settings.user_id_claim = text(),
+                "TOKEN_TYPE_CLAIM" => settings.token_type_claim = Some(text()),
+                "JTI_CLAIM" => settings.jti_claim = Some(text()),
+                "REFRESH_TOKEN_LIFETIME" => {
+                    settings.refresh_token_lifetime = Duration::from_secs(value.as_u64().unwrap());
+                }
+                // What the routes do; and where a token is tied to a password, what the test makes is tied to none.
+                _ => {}
+            }
+        }
+        settings
     }
 
     /// The user's id.
@@ -103,7 +171,7 @@ impl Django {
 
     /// What `USERNAME_FIELD` is.
     pub(crate) fn username_field(&self) -> &'static str {
-        match self.users {
+        match self.project.users {
             Users::Int => "username",
             Users::Uuid => "email",
         }
@@ -138,11 +206,7 @@ impl Django {
 impl Drop for Django {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let given = json!({"SECRET_KEY": SECRET}).to_string();
-            Python::run(
-                "django/project.py",
-                &[&self.url, kind(self.users), &given, "drop"],
-            );
+            self.project.run(&["drop"]);
         }
     }
 }

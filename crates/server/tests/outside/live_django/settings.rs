@@ -1,0 +1,63 @@
+//! Every setting of `SIMPLE_JWT` at another value than its own, as far as they go together.
+
+use serde_json::{Value, json};
+
+use super::project::{Django, Users};
+use super::{pair, say_the_same};
+
+fn odd() -> Value {
+    json!({
+        "ALGORITHM": "HS512", "AUDIENCE": ["shop", "app"], "ISSUER": "https://shop.example/\u{444}", "LEEWAY": 30,
+        "ACCESS_TOKEN_LIFETIME": 90, "REFRESH_TOKEN_LIFETIME": 7200,
+        "ROTATE_REFRESH_TOKENS": true, "BLACKLIST_AFTER_ROTATION": false,
+        "TOKEN_TYPE_CLAIM": "kind", "JTI_CLAIM": "id", "USER_ID_CLAIM": "sub",
+        "CHECK_REVOKE_TOKEN": true, "REVOKE_TOKEN_CLAIM": "pw", "CHECK_USER_IS_ACTIVE": false,
+        "AUTH_HEADER_TYPES": ["JWT", "Token"], "AUTH_HEADER_NAME": "HTTP_X_TOKEN",
+    })
+}
+
+#[test]
+fn with_every_setting_changed_the_same_requests_have_the_same_answers() {
+    say_the_same(&Django::start(Users::Uuid, odd()));
+}
+
+#[test]
+fn with_every_setting_changed_each_takes_the_others_tokens() {
+    let django = Django::start(Users::Int, odd());
+    let gatepost = django.setup().start();
+    let (theirs, ours) = (django.client(), gatepost.client());
+    for (one, other) in [(&theirs, &ours), (&ours, &theirs)] {
+        let (access, refresh) = pair(one, &Django::login());
+        let next = other
+            .post("/api/token/refresh/", &json!({"refresh": refresh}))
+            .expect(200);
+        // Rotated, and not blacklisted: the old one lives on.
+        one.post("/api/token/refresh/", &json!({"refresh": refresh}))
+            .expect(200);
+        one.post("/api/token/refresh/", &json!({"refresh": next.field("refresh")}))
+            .expect(200);
+        for access in [access, next.field("access")] {
+            for kind in ["JWT", "Token"] {
+                let header = format!("{kind} {access}");
+                theirs.with_header("x-token", &header).get("/me/").expect(200);
+                let me = ours.with_header("x-token", &header).get("/api/users/me");
+                assert_eq!(me.expect(200).field("id"), django.user());
+            }
+            let header = format!("Bearer {access}");
+            theirs.with_header("x-token", &header).get("/me/").expect(401);
+            ours.with_header("x-token", &header)
+                .get("/api/users/me")
+                .expect(401);
+        }
+        // Switched off, which refreshing does not ask about.
+        let (_, refresh) = pair(one, &Django::login());
+        django.switch(false);
+        for client in [one, other] {
+            client
+                .post("/api/token/refresh/", &json!({"refresh": refresh}))
+                .expect(200);
+            client.post("/api/token/", &django.login_body()).expect(401);
+        }
+        django.switch(true);
+    }
+}
