@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use gatepost_messaging::{Body, Consumer, Delivery, Outcome, QueueConfig, Retry};
 use gatepost_storage::registrations::RegistrationRow;
-use gatepost_storage::{Json, Tx, registrations, users};
-
+use gatepost_storage::{Json, Tx, audit, registrations, users};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::email::Email;
@@ -137,6 +137,8 @@ async fn work(app: &App, tx: &mut Tx<'_>, id: Uuid, job: &Job) -> Result<(), Pro
         }
         (Wanted::PasswordReset, Some(user)) if user.active => {
             letters::password_reset(app, tx, &user, job.requested_at).await?;
+            let subject = user.id.to_string();
+            audit::note(tx, "service", "password.reset_asked", Some(&subject), json!({})).await?;
         }
         (Wanted::EmailChange { user_id }, holder) => {
             confirm_email::begin(app, tx, id, job.requested_at, &email, *user_id, holder.as_ref()).await?;

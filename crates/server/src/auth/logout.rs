@@ -7,6 +7,7 @@ use gatepost_tokens::Refused;
 
 use super::refresh::ByRefresh;
 use super::refresh_cookie::{self, Brought};
+use super::trail;
 use crate::app::App;
 use crate::http::token::RawToken;
 use crate::http::{Problem, ProblemDocument};
@@ -41,7 +42,7 @@ pub async fn log_out(app: &App, refresh: &RawToken) -> Result<(), Problem> {
         .run_tx("logout", move |tx| {
             let (app, raw) = (parts.clone(), raw.clone());
             Box::pin(async move {
-                app.tokens.log_out_in(tx, raw.expose()).await?;
+                trail::log_out(&app, tx, raw.expose()).await?;
                 Ok::<_, Problem>(())
             })
         })

@@ -9,4 +9,5 @@ pub mod logout_everywhere;
 pub mod refresh;
 pub mod refresh_cookie;
 pub mod sessions;
+pub(crate) mod trail;
 pub mod verify;

@@ -6,8 +6,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use gatepost_mail::EmailAddress;
 use gatepost_storage::admins::{self, AdminRow};
-use gatepost_storage::{Error, Tx, new_id};
+use gatepost_storage::{Error, Tx, audit, new_id};
 use secrecy::SecretString;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::config::PublicUrl;
@@ -36,10 +37,15 @@ pub enum SetUp {
 }
 
 /// Makes a link's token: 256 random bits, of which only the hash is kept. `None` is for the first administrator.
-pub async fn make_link(tx: &mut Tx<'_>, admin: Option<uuid::Uuid>) -> Result<SecretString, Error> {
+pub async fn make_link(
+    tx: &mut Tx<'_>,
+    actor: &str,
+    admin: Option<uuid::Uuid>,
+) -> Result<SecretString, Error> {
     let raw = BASE64_URL_SAFE_NO_PAD.encode(crate::random::bytes::<32>());
     let expires_at = tx.now() + LINK_LIFETIME;
     admins::add_link(tx, &hash(&raw), admin, expires_at).await?;
+    audit::note(tx, actor, "admin.link_made", None, json!({"admin": admin})).await?;
     Ok(raw.into())
 }
 

@@ -99,7 +99,10 @@ async fn log_in(app: &App, client: Client, email: &Email, password: &Password) -
     let stored = found.as_ref().map(|(_, hash)| hash.as_str());
     let verdict = app.hasher.verify(password, stored).await?;
     let (Some((id, hash)), Verdict::Right | Verdict::RightOutdated) = (found, verdict) else {
-        tracing::warn!("a login to the console was refused");
+        tracing::warn!(
+            name = email.address().masked(),
+            "a login to the console was refused"
+        );
         return Err(Problem::new(Code::InvalidCredentials));
     };
     let new = NewCookie::make();

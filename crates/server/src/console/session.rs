@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepost_storage::admins::{self, AdminRow};
-use gatepost_storage::{Tx, admin_sessions, audit};
+use gatepost_storage::{Error, Tx, admin_sessions, audit};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -50,9 +50,16 @@ impl Administrator {
 
     /// End the session; `true` for who ended it.
     pub(crate) async fn log_out(&self, app: &App) -> Result<bool, Problem> {
-        let session = self.session;
+        let (session, actor) = (self.session, format!("admin:{}", self.admin.id));
         let ended = app.store.run_tx("log_administrator_out", move |tx| {
-            Box::pin(async move { admin_sessions::delete(tx, &session).await })
+            let actor = actor.clone();
+            Box::pin(async move {
+                let ended = admin_sessions::delete(tx, &session).await?;
+                if ended {
+                    audit::note(tx, &actor, "console.logout", None, json!({})).await?;
+                }
+                Ok::<_, Error>(ended)
+            })
         });
         Ok(ended.await?)
     }

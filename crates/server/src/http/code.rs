@@ -16,6 +16,23 @@ macro_rules! codes {
         }
 
         impl Code {
+            /// Whether it means that a password, a token or a key was shown and refused.
+            pub(crate) fn is_of_credentials(self) -> bool {
+                matches!(
+                    self,
+                    Self::ApiKeyInvalid
+                        | Self::InvalidCredentials
+                        | Self::AccountNotActive
+                        | Self::ScopeMissing
+                        | Self::OriginRefused
+                        | Self::TokenMalformed
+                        | Self::TokenExpired
+                        | Self::TokenUsed
+                        | Self::TokenRevoked
+                        | Self::TokenWrongPurpose
+                )
+            }
+
             /// All of them, in the order of the page in the documents.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 

@@ -1,7 +1,7 @@
 //! What a caller gets when something is refused or fails: `application/problem+json` (RFC 9457).
 //!
 //! A [`Problem`] keeps what the caller may read (`detail`, `errors`) apart from what only the log may
-//! (`cause`). It is logged where it becomes an answer, once, and only if it is our fault.
+//! (`cause`). It is logged where it becomes an answer, once, if it is our fault or if credentials were refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -177,16 +177,26 @@ impl Problem {
         self.status
     }
 
-    /// Log what is our fault. Called once, by whoever turns the problem into an answer.
+    /// Log what is our fault, and credentials that were refused. Called once, by whoever turns the problem into an answer.
     pub fn log(&self) {
         match &self.cause {
             Some(cause) if self.status == StatusCode::INTERNAL_SERVER_ERROR => {
                 tracing::error!(code = self.code.as_str(), cause, "a request failed");
             }
             Some(cause) => tracing::warn!(code = self.code.as_str(), cause, "a request could not be served"),
+            // Every client's access token expires, and is then shown once more.
+            None if self.bearer && self.code == Code::TokenExpired => {
+                tracing::debug!(code = self.code.as_str(), "refused");
+            }
+            None if self.code.is_of_credentials() => log_refusal(self.code.as_str()),
             None => {}
         }
     }
+}
+
+/// Log that a password, a token or a key was refused (ASVS 16.3.1): the request's span says where and when.
+pub(crate) fn log_refusal(code: &str) {
+    tracing::info!(code, "refused");
 }
 
 impl IntoResponse for Problem {

@@ -251,7 +251,7 @@ async fn first_link(app: &App, console: &str) -> Result<String, Failure> {
     let raw = app
         .store
         .run_tx("link_admin", |tx| {
-            Box::pin(async move { administrators::make_link(tx, None).await })
+            Box::pin(async move { administrators::make_link(tx, "service", None).await })
         })
         .await?;
     Ok(format!("{console}/console/set-up?token={}", raw.expose_secret()))

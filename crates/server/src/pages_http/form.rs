@@ -81,6 +81,9 @@ impl Reader {
 /// typing something else would mend.
 pub(crate) fn fault(app: &App, problem: Problem, password: &'static str) -> Result<Fault, Problem> {
     let code = problem.code();
+    if code.is_of_credentials() {
+        problem.log();
+    }
     let fault = Fault::new(code.as_str()).detail(problem.text());
     match code {
         Code::PasswordTooShort => Ok(fault.on(password).min(app.config.accounts.min_password_length)),

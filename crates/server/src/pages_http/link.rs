@@ -138,6 +138,7 @@ pub(super) fn refused(app: &App, lang: Lang, link: LinkKind, problem: Problem) -
         Code::TokenMalformed | Code::TokenRevoked | Code::TokenWrongPurpose => LinkRefusal::Unknown,
         _ => return Err(problem),
     };
+    problem.log();
     let page = LinkRefused {
         link,
         reason,

@@ -8,6 +8,7 @@ use gatepost_tokens::simplejwt::TokenError;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::http::problem::log_refusal;
 use crate::http::{Code, Problem};
 
 /// The code of everything about tokens.
@@ -73,6 +74,7 @@ pub(super) fn respond(outcome: Result<String, Refusal>, scheme: &str) -> Respons
         Err(Refusal::Request(status, detail)) => (status, json!({ "detail": detail }).to_string(), None),
         Err(Refusal::Fields(fields)) => (StatusCode::BAD_REQUEST, object(fields), None),
         Err(Refusal::Token(error)) => {
+            log_refusal(TOKEN);
             // Written by hand: `detail` comes first.
             let body = format!(
                 r#"{{"detail":{},"code":"{TOKEN}"}}"#,
@@ -80,11 +82,14 @@ pub(super) fn respond(outcome: Result<String, Refusal>, scheme: &str) -> Respons
             );
             (StatusCode::UNAUTHORIZED, body, None)
         }
-        Err(Refusal::NoAccount(detail)) => (
-            StatusCode::UNAUTHORIZED,
-            json!({ "detail": detail }).to_string(),
-            None,
-        ),
+        Err(Refusal::NoAccount(detail)) => {
+            log_refusal("no_active_account");
+            (
+                StatusCode::UNAUTHORIZED,
+                json!({ "detail": detail }).to_string(),
+                None,
+            )
+        }
         Err(Refusal::Problem(problem)) => {
             problem.log();
             let wait = problem.wait().map(|wait| wait.as_secs().max(1));

@@ -6,6 +6,7 @@ use super::answer::{Refusal, nothing};
 use super::described::{Nothing, Refused};
 use super::fields::Fields;
 use crate::app::App;
+use crate::auth::trail;
 use crate::http::Client;
 use crate::limits;
 
@@ -30,6 +31,7 @@ pub(super) async fn blacklist(app: &App, client: Client, fields: &Fields) -> Res
             let (app, token) = (parts.clone(), token.clone());
             Box::pin(async move {
                 app.tokens.blacklist_in(tx, token.expose_secret()).await?;
+                trail::logged_out(&app, tx, token.expose_secret()).await?;
                 Ok::<_, Refusal>(())
             })
         })

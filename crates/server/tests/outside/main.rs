@@ -6,6 +6,7 @@
 //! `GATEPOST_OUTSIDE_CHAOS` (seconds, 45).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+mod audit;
 mod bad_input;
 mod broker;
 mod cache;

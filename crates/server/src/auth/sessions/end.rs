@@ -3,8 +3,9 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
-use gatepost_storage::UserId;
+use gatepost_storage::{UserId, audit};
 use gatepost_tokens::EndReason;
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -37,11 +38,18 @@ pub async fn end_one(app: &App, user_id: UserId, session: Uuid) -> Result<bool, 
             let app = parts.clone();
             Box::pin(async move {
                 let subject = user_id.to_string();
-                Ok::<_, Problem>(
-                    app.tokens
-                        .end_session_in(tx, Some(&subject), session, EndReason::Logout)
-                        .await?,
-                )
+                let ended = app
+                    .tokens
+                    .end_session_in(tx, Some(&subject), session, EndReason::Logout)
+                    .await?;
+                if ended {
+                    let (actor, detail) = (
+                        format!("user:{subject}"),
+                        json!({"reason": "logout", "session": session}),
+                    );
+                    audit::note(tx, &actor, "session.ended", Some(&subject), detail).await?;
+                }
+                Ok::<_, Problem>(ended)
             })
         })
         .await

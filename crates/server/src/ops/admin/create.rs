@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, email: EmailAddress) -> Result<(), Fa
                     serde_json::json!({}),
                 )
                 .await?;
-                administrators::make_link(tx, Some(id)).await.map(Some)
+                administrators::make_link(tx, "cli", Some(id)).await.map(Some)
             })
         })
         .await?;

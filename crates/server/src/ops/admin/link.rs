@@ -14,7 +14,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
                 if admins::count_set_up(tx).await? > 0 {
                     return Ok::<_, Error>(None);
                 }
-                administrators::make_link(tx, None).await.map(Some)
+                administrators::make_link(tx, "cli", None).await.map(Some)
             })
         })
         .await?;

@@ -31,7 +31,9 @@ pub(super) async fn run(context: &Context, email: EmailAddress, yes: bool) -> Re
                     serde_json::json!({}),
                 )
                 .await?;
-                administrators::make_link(tx, Some(admin.id)).await.map(Some)
+                administrators::make_link(tx, "cli", Some(admin.id))
+                    .await
+                    .map(Some)
             })
         })
         .await?;

@@ -1,6 +1,7 @@
 //! `gatepost token revoke`.
 
 use crate::accounts::users;
+use crate::auth::trail;
 use crate::http::Problem;
 use crate::ops::context::Context;
 use crate::ops::failure::Failure;
@@ -34,12 +35,12 @@ pub(super) async fn run(context: &Context, args: Args) -> Result<(), Failure> {
 async fn revoke_one(context: &Context, token: String) -> Result<(), Failure> {
     let raw = ask::token(token).await?;
     let app = context.app().await?;
-    let tokens = app.tokens.clone();
+    let parts = app.clone();
     let known = app
         .store
         .run_tx("revoke_token", move |tx| {
-            let (tokens, raw) = (tokens.clone(), raw.clone());
-            Box::pin(async move { tokens.revoke_token_in(tx, &raw).await })
+            let (app, raw) = (parts.clone(), raw.clone());
+            Box::pin(async move { trail::revoke_token(&app, tx, "cli", &raw).await })
         })
         .await?;
     context.answer(&serde_json::json!({ "revoked": known }), || {

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::Problem;
+use crate::http::problem::log_refusal;
 
 /// The words of the standards that we have use for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,10 @@ impl From<Refused> for OAuthError {
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
+        let shown = self.scheme != Scheme::None;
+        if shown && matches!(self.kind, Kind::InvalidClient | Kind::InsufficientScope) {
+            log_refusal(self.kind.name());
+        }
         let document = OAuthErrorDocument {
             error: self.kind.name(),
             error_description: self.description.clone(),

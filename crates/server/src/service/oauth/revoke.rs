@@ -7,6 +7,7 @@ use super::client::Client;
 use super::error::{Kind, OAuthError, OAuthErrorDocument};
 use super::form::TokenForm;
 use crate::app::App;
+use crate::auth::trail;
 use crate::service::api_key::{PREFIX, TokensRevoke};
 
 /// Revoke a token (RFC 7009)
@@ -27,7 +28,7 @@ use crate::service::api_key::{PREFIX, TokensRevoke};
 )]
 pub async fn revoke(
     State(app): State<App>,
-    _client: Client<TokensRevoke>,
+    client: Client<TokensRevoke>,
     form: TokenForm,
 ) -> Result<StatusCode, OAuthError> {
     let TokenForm { token, .. } = form;
@@ -37,11 +38,11 @@ pub async fn revoke(
             "This is an API key: `gatepost apikey revoke` ends it.",
         ));
     }
-    let tokens = app.tokens.clone();
+    let (parts, actor) = (app.clone(), client.key.actor());
     app.store
         .run_tx("revoke_token", move |tx| {
-            let (tokens, token) = (tokens.clone(), token.clone());
-            Box::pin(async move { tokens.revoke_token_in(tx, token.expose()).await })
+            let (app, actor, token) = (parts.clone(), actor.clone(), token.clone());
+            Box::pin(async move { trail::revoke_token(&app, tx, &actor, token.expose()).await })
         })
         .await?;
     Ok(StatusCode::OK)

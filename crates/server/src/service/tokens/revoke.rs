@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::UserId;
 use crate::accounts::users;
 use crate::app::App;
+use crate::auth::trail;
 use crate::http::token::RawToken;
 use crate::http::{Json, Problem};
 use crate::service::api_key::{Allowed, ApiKey, TokensRevoke};
@@ -46,18 +47,18 @@ pub async fn revoke(
 
 /// Revokes what one request says.
 pub(super) async fn one(app: &App, key: &ApiKey, request: Request) -> Result<(), Problem> {
-    let tokens = app.tokens.clone();
     match request {
         Request {
             token: Some(token),
             user_id: None,
         } => {
+            let (parts, actor) = (app.clone(), key.actor());
             app.store
                 .run_tx("revoke_token", move |tx| {
-                    let (tokens, token) = (tokens.clone(), token.clone());
-                    Box::pin(
-                        async move { Ok::<_, Problem>(tokens.revoke_token_in(tx, token.expose()).await?) },
-                    )
+                    let (app, actor, token) = (parts.clone(), actor.clone(), token.clone());
+                    Box::pin(async move {
+                        Ok::<_, Problem>(trail::revoke_token(&app, tx, &actor, token.expose()).await?)
+                    })
                 })
                 .await?;
         }
@@ -65,7 +66,7 @@ pub(super) async fn one(app: &App, key: &ApiKey, request: Request) -> Result<(),
             token: None,
             user_id: Some(UserId(user_id)),
         } => {
-            let actor = key.actor();
+            let (tokens, actor) = (app.tokens.clone(), key.actor());
             app.store
                 .run_tx("revoke_user", move |tx| {
                     let (tokens, actor, user_id) = (tokens.clone(), actor.clone(), user_id.clone());

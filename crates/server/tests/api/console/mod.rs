@@ -17,7 +17,7 @@ const EMAIL: &str = "boss@example.com";
 
 async fn link(world: &World) -> String {
     let made = world.store().run_tx("link", |tx| {
-        Box::pin(async move { administrators::make_link(tx, None).await })
+        Box::pin(async move { administrators::make_link(tx, "cli", None).await })
     });
     format!("/console/set-up?token={}", made.await.unwrap().expose_secret())
 }
@@ -177,7 +177,7 @@ async fn a_password_that_changes_ends_the_session(world: World) {
     let reset = world.store().run_tx("reset", |tx| {
         Box::pin(async move {
             let admin = gatepost_storage::admins::by_canonical(tx, EMAIL).await?.unwrap();
-            administrators::make_link(tx, Some(admin.id)).await
+            administrators::make_link(tx, "cli", Some(admin.id)).await
         })
     });
     let link = format!("/console/set-up?token={}", reset.await.unwrap().expose_secret());
