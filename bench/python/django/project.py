@@ -2,7 +2,7 @@
 
 DATABASE_URL is postgres://... or sqlite:///PATH. USERS is `int` (Django's own user) or `uuid` (people.Person, who logs in by e-mail). SIMPLE_JWT is JSON; names that end in
 _LIFETIME, and LEEWAY, are seconds. Commands: `create NAME PASSWORD ...` makes the database, its tables and users and
-prints each one's id; `add ID NAME PASSWORD` makes one more, by that UUID; `serve PORT` serves until it is killed; `drop` drops the database.
+prints each one's id; `add ID NAME PASSWORD` makes one more by that id, a Django's own user without an address; `serve PORT` serves until it is killed; `drop` drops the database.
 """
 
 import json
@@ -84,7 +84,7 @@ elif command == "add":
     django.setup()
     from django.contrib.auth import get_user_model
 
-    user = get_user_model()(pk=rest[0], email=rest[1])
+    user = get_user_model()(pk=rest[0], **{get_user_model().USERNAME_FIELD: rest[1]})
     user.set_password(rest[2])
     user.save()
     print("user", user.pk, flush=True)

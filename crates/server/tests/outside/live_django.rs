@@ -3,6 +3,7 @@
 
 mod cases;
 mod keys;
+mod people;
 mod project;
 mod settings;
 mod sqlite;

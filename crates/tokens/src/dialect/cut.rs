@@ -160,9 +160,7 @@ impl TokenService {
         jti: &str,
         reason: EndReason,
     ) -> Result<(), ServiceError> {
-        if let Some(sid) = family::of(jti) {
-            self.end_session_in(tx, None, sid, reason).await?;
-        }
+        self.end_session_in(tx, None, family::of(jti), reason).await?;
         Ok(())
     }
 }

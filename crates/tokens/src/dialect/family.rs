@@ -1,6 +1,7 @@
 //! Which family a `jti` belongs to, told by its first 64 bits: 60 that were drawn and 4 that say "version 4".
 
 use gatepost_storage::Timestamp;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::error::CreateError;
@@ -23,11 +24,21 @@ impl Family {
     }
 }
 
-/// The family of a token with this `jti`, if that is one of `uuid4().hex`.
-pub(crate) fn of(jti: &str) -> Option<Uuid> {
+/// The family of a token with this `jti`. Where a project makes others than `uuid4().hex`, each is a family of its own.
+pub(crate) fn of(jti: &str) -> Uuid {
     let hex = jti.len() == 32 && jti.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let upper = u64::from_str_radix(jti.get(..16).filter(|_| hex)?, 16).ok()?;
-    Some(Uuid::from_u64_pair(upper, LOWER))
+    let upper = jti.get(..16).filter(|_| hex);
+    match upper.and_then(|upper| u64::from_str_radix(upper, 16).ok()) {
+        Some(upper) => Uuid::from_u64_pair(upper, LOWER),
+        None => {
+            let digest: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
+            named(u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8])))
+        }
+    }
+}
+
+fn named(bits: u64) -> Uuid {
+    Uuid::from_u64_pair(bits & !0xf000 | 0x4000, LOWER)
 }
 
 /// Whether the id is a family's.
@@ -37,8 +48,7 @@ pub(crate) fn is_one(id: Uuid) -> bool {
 
 /// A new one.
 pub(crate) fn new() -> Result<Uuid, CreateError> {
-    let drawn = u64::from_be_bytes(random()?);
-    Ok(Uuid::from_u64_pair(drawn & !0xf000 | 0x4000, LOWER))
+    Ok(named(u64::from_be_bytes(random()?)))
 }
 
 /// A `jti` of the family, as `uuid4().hex` would write one.
@@ -66,13 +76,21 @@ mod tests {
         let (one, two) = (member(family).unwrap(), member(family).unwrap());
         assert_ne!(one, two);
         for jti in [&one, &two] {
-            assert_eq!(of(jti), Some(family));
+            assert_eq!(of(jti), family);
             let uuid: Uuid = jti.parse().unwrap();
             assert_eq!(
                 (uuid.get_version_num(), uuid.get_variant()),
                 (4, uuid::Variant::RFC4122)
             );
         }
-        assert!(is_one(family) && of("x").is_none() && of("é".repeat(16).as_str()).is_none());
+        assert!(is_one(family));
+        let others = ["x", "y", &"é".repeat(16), "6ba7b810-9dad-41d1-80b4-00c04fd430c8"].map(of);
+        assert!(
+            others
+                .iter()
+                .all(|other| is_one(*other) && other.get_version_num() == 4)
+        );
+        assert_eq!(of("x"), others[0]);
+        assert_ne!(others[0], others[1]);
     }
 }

@@ -221,10 +221,7 @@ impl TokenService {
         jwt: &SimpleJwt,
         payload: &Payload,
     ) -> Result<(Family, bool), RouteError> {
-        let id = match family::of(jwt.jti(payload)?) {
-            Some(id) => id,
-            None => family::new()?,
-        };
+        let id = family::of(jwt.jti(payload)?);
         let row = sessions::get(tx, id).await?;
         if let Some(SessionRow { absolute_at, .. }) = row {
             return Ok((Family { id, absolute_at }, true));

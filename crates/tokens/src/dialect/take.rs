@@ -209,8 +209,8 @@ fn described(dialect: &Dialect, payload: &Payload, kind: &str) -> AnyToken {
                 .user_id(payload)
                 .map(|user| user.to_string())
                 .unwrap_or_default(),
-            session: family::of(&jti).map(|family| SessionRef {
-                sid: family.to_string(),
+            session: Some(SessionRef {
+                sid: family::of(&jti).to_string(),
                 rotation: 0,
             }),
             jti,

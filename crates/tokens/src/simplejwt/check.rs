@@ -212,13 +212,9 @@ fn decoded(part: &str) -> Result<Vec<u8>, TokenError> {
 fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
-            let number = number.as_f64()?.trunc();
-            // Exact below 2^53, and far beyond any time.
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a whole number within the bounds just seen"
-            )]
-            (number.abs() < 9.0e15).then_some(number as i64)
+            // Exact below 2^53, and what is beyond is beyond any time.
+            #[expect(clippy::cast_possible_truncation, reason = "it saturates")]
+            Some(number.as_f64()?.trunc() as i64)
         }),
         Value::String(text) => {
             let text = text.trim();

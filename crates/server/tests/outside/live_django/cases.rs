@@ -162,6 +162,17 @@ fn tokens<'a>(maker: &'a Maker<'a>) -> Vec<Token<'a>> {
         ("without iat", with("refresh", vec![], "iat")),
         ("without user", with("refresh", vec![], "user_id")),
         ("jti a number", with("refresh", vec![("jti", json!(5))], "")),
+        (
+            "jti of the project's own kind",
+            Box::new(|| {
+                let jti = format!("shop-{:016x}", getrandom::u64().unwrap());
+                maker.with("refresh", &[("jti", json!(jti))], "")
+            }),
+        ),
+        (
+            "not before long ago",
+            with("refresh", vec![("nbf", json!(-1e300))], ""),
+        ),
         ("exp a text", with("refresh", vec![("exp", json!("soon"))], "")),
         (
             "with claims of its own",

@@ -194,6 +194,11 @@ impl Django {
             .collect()
     }
 
+    /// One more user, who has no address where Django asks for none.
+    pub(crate) fn add(&self, id: &str, name: &str) {
+        self.project.run(&["add", id, name, PASSWORD]);
+    }
+
     /// As an administrator does.
     pub(crate) fn switch(&self, on: bool) {
         let on = u8::from(on);
