@@ -35,6 +35,7 @@ pub(crate) fn with_simplejwt(service: TokenService, config: &Config) -> Result<T
             let Ok(id) = subject.parse::<UserId>() else {
                 return Ok(None);
             };
+            // Whoever was imported is called otherwise by now.
             let Some(id) = users::resolve(tx, id).await? else {
                 return Ok(None);
             };
@@ -53,5 +54,9 @@ pub(crate) fn with_simplejwt(service: TokenService, config: &Config) -> Result<T
             }
         })
     });
+    let accounts = match config.accounts.source {
+        UserSource::Own => accounts.formerly(|subject| matches!(subject.parse(), Ok(UserId::Integer(_)))),
+        UserSource::Django => accounts,
+    };
     Ok(service.with_simplejwt(SimpleJwt::new(settings)?, mode, Some(accounts)))
 }

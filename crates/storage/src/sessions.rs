@@ -124,6 +124,18 @@ pub async fn rotate(
     Ok(rows == 1)
 }
 
+/// Gives a session that has not ended to its owner under another name; false if it was not his.
+pub async fn move_to(tx: &mut Tx<'_>, id: Uuid, former: &str, subject: &str) -> Result<bool, Error> {
+    let rows = execute!(
+        tx,
+        "UPDATE {sessions} SET subject = $3 WHERE id = $1 AND subject = $2 AND ended_at IS NULL",
+        id,
+        former,
+        subject
+    )?;
+    Ok(rows == 1)
+}
+
 /// Begins the session, or puts its next token in the place of the last one, whatever that was: for families whose
 /// tokens themselves know who is next. A session that is there keeps its absolute end. `false` if it was ended.
 pub async fn begin_or_go_on(tx: &mut Tx<'_>, row: &SessionRow) -> Result<bool, Error> {

@@ -28,13 +28,11 @@ impl Family {
 pub(crate) fn of(jti: &str) -> Uuid {
     let hex = jti.len() == 32 && jti.bytes().all(|byte| byte.is_ascii_hexdigit());
     let upper = jti.get(..16).filter(|_| hex);
-    match upper.and_then(|upper| u64::from_str_radix(upper, 16).ok()) {
-        Some(upper) => Uuid::from_u64_pair(upper, LOWER),
-        None => {
-            let digest: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
-            named(u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8])))
-        }
+    if let Some(upper) = upper.and_then(|upper| u64::from_str_radix(upper, 16).ok()) {
+        return Uuid::from_u64_pair(upper, LOWER);
     }
+    let digest: [u8; 32] = Sha256::digest(jti.as_bytes()).into();
+    named(u64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8])))
 }
 
 fn named(bits: u64) -> Uuid {

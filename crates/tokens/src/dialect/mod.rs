@@ -80,6 +80,7 @@ pub struct Accounts {
     /// Whether every check of an access token asks, as in Django: for accounts that somebody else can switch off
     /// without telling us.
     each_time: bool,
+    is_former: fn(&str) -> bool,
 }
 
 impl Accounts {
@@ -96,6 +97,7 @@ impl Accounts {
             lookup: Arc::new(lookup),
             names: None,
             each_time,
+            is_former: |_| false,
         }
     }
 
@@ -107,6 +109,14 @@ impl Accounts {
         N: for<'a, 'c> Fn(&'a mut Tx<'c>, String) -> TxFuture<'a, Vec<String>, Error> + Send + Sync + 'static,
     {
         self.names = Some(Arc::new(names));
+        self
+    }
+
+    /// Where users have moved here from another program: which texts may be what it called them. A check of an access
+    /// token then asks whose such a name is.
+    #[must_use]
+    pub fn formerly(mut self, is_former: fn(&str) -> bool) -> Self {
+        self.is_former = is_former;
         self
     }
 }
@@ -155,6 +165,13 @@ impl Dialect {
 
     pub(crate) fn knows_accounts(&self) -> bool {
         self.accounts.is_some()
+    }
+
+    /// Whether this may be what another program called the user.
+    pub(crate) fn is_former(&self, subject: &str) -> bool {
+        self.accounts
+            .as_ref()
+            .is_some_and(|accounts| (accounts.is_former)(subject))
     }
 
     /// Whether a check of an access token has to look at its user.

@@ -165,6 +165,7 @@ impl TokenService {
             return Err(TokenError::Invalid.into());
         };
         let mut payload = check_listed(tx, &dialect, raw, "refresh").await??;
+        let former = dialect.jwt.user_id(&payload).map(|user| user.to_string());
         let subject = self.living_user(tx, &dialect, &mut payload).await?;
         let (family, known) = self.family_of(tx, &dialect.jwt, &payload).await?;
         if family.absolute_at <= tx.now() {
@@ -195,6 +196,9 @@ impl TokenService {
             let exp = jwt.expires_at(&current).unwrap_or(second);
             outstanding_tokens::insert(tx, &outstanding(&dialect, &current, &next, tx.now(), exp)).await?;
             successor = Some(next);
+        }
+        if let Some(former) = former.filter(|former| *former != subject) {
+            sessions::move_to(tx, family.id, &former, &subject).await?;
         }
         if !subject.is_empty()
             && !self

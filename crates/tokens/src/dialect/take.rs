@@ -8,7 +8,7 @@ use gatepost_storage::{Tx, blacklist, blacklisted_tokens};
 use serde_json::{Map, Value};
 
 use super::cut::{self, outstanding};
-use super::{Dialect, family, refusal};
+use super::{Account, Dialect, family, refusal};
 use crate::claims::{AnyToken, Claims, SessionRef};
 use crate::error::Refused;
 use crate::purpose::{Purpose, PurposeSpec};
@@ -56,7 +56,12 @@ impl TokenService {
         purpose: Option<&str>,
     ) -> Result<AnyToken, Refused> {
         let (payload, kind) = decoded(dialect, raw, purpose)?;
-        let token = described(dialect, &payload, &kind);
+        let mut token = described(dialect, &payload, &kind);
+        let calls = kind == "access" || (kind == "sliding" && purpose == Some("access"));
+        if calls && dialect.is_former(&token.claims.subject) {
+            let account = self.account(dialect, &token.claims.subject).await?;
+            token.claims.subject = account.ok_or(Refused::Revoked)?.subject;
+        }
         if kind == "access" {
             self.revocations.refuse(&as_news(&token.claims)).await?;
             if dialect.asks_each_time() {
@@ -96,6 +101,14 @@ impl TokenService {
         Some(use_up(tx, &dialect, raw, purpose, consume).await)
     }
 
+    async fn account(&self, dialect: &Arc<Dialect>, subject: &str) -> Result<Option<Account>, Refused> {
+        let (user, theirs) = (subject.to_owned(), Arc::clone(dialect));
+        let found = self.store.read("look_at_user", |tx| {
+            Box::pin(async move { theirs.account(tx, &user).await })
+        });
+        Ok(found.await?)
+    }
+
     /// Whether the user is there, may be here, and still has the password that the token was made under.
     async fn user_stands(
         &self,
@@ -106,13 +119,7 @@ impl TokenService {
         if !dialect.knows_accounts() {
             return Ok(());
         }
-        let (user, theirs) = (subject.to_owned(), Arc::clone(dialect));
-        let found = self
-            .store
-            .read("look_at_user", |tx| {
-                Box::pin(async move { theirs.account(tx, &user).await })
-            })
-            .await?;
+        let found = self.account(dialect, subject).await?;
         let stands = found.is_some_and(|account| {
             (account.active || !dialect.jwt.settings().check_user_is_active)
                 && dialect.jwt.password_stands(payload, &account.password)

@@ -89,7 +89,7 @@ async fn a_session_ends_in_the_end_however_often_it_is_refreshed() {
         assert_eq!(over.status, 401, "{over:?}");
         assert_eq!(over.text("detail"), "Token is expired");
         // 71 h 58 min after the login: the access token ends with the session, two minutes on.
-        app.advance(12 * HOUR - Duration::from_mins(2));
+        app.advance(Duration::from_mins(12 * 60 - 2));
         let last = refresh(&app, &ours).await;
         assert_eq!(lives(&app, &last.text("access")), 120);
         assert_eq!(lives(&app, &last.text("refresh")), 120);
@@ -272,5 +272,63 @@ async fn preflights_are_answered_and_other_options_pass() {
         );
         assert_eq!(options("/api/auth/login").send().await.status, 405);
         assert_eq!(options("/api/nowhere").send().await.status, 404);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_imported_goes_on_with_tokens_that_have_djangos_number() {
+    for dialect in ["simplejwt", "gatepost"] {
+        let accept = if dialect == "gatepost" {
+            "simplejwt"
+        } else {
+            "gatepost"
+        };
+        let more = [
+            ("GATEPOST__TOKENS__DIALECT", dialect),
+            ("GATEPOST__TOKENS__ACCEPT", accept),
+        ];
+        for app in apps(&more).await {
+            let id = app.user(ANNA, OWLS).await;
+            let ours: gatepost_storage::UserId = id.parse().unwrap();
+            let noted = app.app.store.run_tx("imported", move |tx| {
+                Box::pin(async move { gatepost_storage::imported_users::note(tx, "42", ours, "x").await })
+            });
+            noted.await.unwrap();
+            let me = async |access: &str| app.request("GET", "/api/users/me").bearer(access).send().await;
+            // As simplejwt wrote it before 5.5.1 and since.
+            for number in [UserId::Integer(42), UserId::from("42")] {
+                let made = app.clock.now().as_secs();
+                let jwt = SimpleJwt::new(Settings::new(KEY))
+                    .unwrap()
+                    .with_clock(Clock::new(move || made));
+                let mint = |kind: &str| jwt.encode(&jwt.for_user(kind, &number, None).unwrap()).unwrap();
+                let access = mint("access");
+                assert_eq!(me(&access).await.text("id"), id);
+                let (first, forgotten) = (mint("refresh"), mint("refresh"));
+                let next = refresh(&app, &first).await;
+                assert_eq!(me(&next.text("access")).await.text("id"), id);
+                let last = refresh(&app, &next.text("refresh")).await;
+                let everywhere = app
+                    .request("POST", "/api/auth/logout-everywhere")
+                    .bearer(&last.text("access"))
+                    .send()
+                    .await;
+                assert_eq!(everywhere.status, 204, "{everywhere:?}");
+                for dead in [&access, &next.text("access"), &last.text("access")] {
+                    assert_eq!(me(dead).await.status, 401);
+                }
+                for dead in [&forgotten, &last.text("refresh")] {
+                    assert_eq!(refresh(&app, dead).await.status, 401);
+                }
+                app.advance(Duration::from_secs(2));
+            }
+            // Somebody whom nobody imported.
+            let stranger = of_django(&app, "43", Duration::ZERO);
+            let refused = refresh(&app, &stranger).await;
+            assert_eq!(
+                refused.text("detail"),
+                "No active account found for the given token."
+            );
+        }
     }
 }
