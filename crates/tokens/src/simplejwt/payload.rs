@@ -89,10 +89,11 @@ impl<'de> Deserialize<'de> for Payload {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Payload, A::Error> {
                 let mut payload = Payload::default();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if payload.get(&name).is_some() {
+                    // simplejwt itself doubles this one, where TOKEN_TYPE_CLAIM is None.
+                    if name != "null" && payload.get(&name).is_some() {
                         return Err(A::Error::custom("a claim stands there twice"));
                     }
-                    payload.0.push((name, value));
+                    payload.set(&name, value);
                 }
                 Ok(payload)
             }

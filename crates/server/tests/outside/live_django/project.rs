@@ -123,6 +123,9 @@ impl Django {
         }
         for (name, value) in self.project.settings.as_object().unwrap() {
             let mut toml = value.to_string();
+            if value.is_null() {
+                "\"\"".clone_into(&mut toml);
+            }
             if name.ends_with("_LIFETIME") || name == "LEEWAY" {
                 toml = format!("\"{toml}s\"");
             }

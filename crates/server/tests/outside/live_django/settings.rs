@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::project::{Django, Users};
-use super::{pair, say_the_same};
+use super::{pair, say_the_same, strict};
 
 fn odd() -> Value {
     json!({
@@ -59,5 +59,32 @@ fn with_every_setting_changed_each_takes_the_others_tokens() {
             client.post("/api/token/", &django.login_body()).expect(401);
         }
         django.switch(true);
+    }
+}
+
+#[test]
+fn where_types_are_not_told_apart_each_takes_the_others_tokens() {
+    let mut settings = strict();
+    settings["TOKEN_TYPE_CLAIM"] = Value::Null;
+    let django = Django::start(Users::Int, settings);
+    let gatepost = django.setup().start();
+    let (theirs, ours) = (django.client(), gatepost.client());
+    let good = |token: &str| {
+        theirs.with_bearer(token).get("/me/").expect(200);
+        ours.with_bearer(token).get("/api/users/me").expect(200);
+    };
+    for (one, other) in [(&theirs, &ours), (&ours, &theirs)] {
+        let (access, refresh) = pair(one, &Django::login());
+        good(&access);
+        good(&refresh);
+        // Django's refreshed access tokens have a claim `null`, twice.
+        let mut refresh = refresh;
+        for client in [one, other, one] {
+            let next = client
+                .post("/api/token/refresh/", &json!({"refresh": refresh}))
+                .expect(200);
+            good(&next.field("access"));
+            refresh = next.field("refresh");
+        }
     }
 }
