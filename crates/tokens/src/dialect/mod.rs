@@ -17,6 +17,7 @@
 mod cut;
 mod family;
 mod give;
+mod outcome;
 mod routes;
 mod sessions;
 mod take;
@@ -28,7 +29,7 @@ use std::time::Duration;
 use gatepost_storage::{Error, Tx, TxFuture};
 
 pub(crate) use cut::EVERY_KIND;
-pub use routes::{Obtained, Renewed, RouteError};
+pub use outcome::{Obtained, Renewed, RouteError};
 
 use crate::check::claimed_purpose;
 use crate::error::{Refused, Unavailable};
