@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gatepost_bench::outside::{Instance, Python, Rabbit, Setup, Sink};
+use gatepost_bench::outside::{Instance, Manner, Python, Rabbit, Setup, Sink};
 
 use crate::letters::{Asker, all_arrive, nothing_twice};
 use crate::support::{from_environment, postgres};
@@ -18,6 +18,12 @@ fn over(rabbit: &Rabbit, sink: &Sink) -> Setup {
         .smtp(sink.port())
         .rabbitmq(&rabbit.url())
         .set("shutdown.drain", "\"0s\"")
+}
+
+/// What it has said so far, to its terminal and its log.
+fn told(gatepost: &Instance) -> String {
+    let log = gatepost.folder().join("gatepost-data/logs/app.log");
+    gatepost.said() + &std::fs::read_to_string(log).unwrap_or_default()
 }
 
 /// Waits until `/readyz` says this about the broker.
@@ -113,7 +119,24 @@ fn deleted_queues_come_back_and_what_was_ours_is_delivered() {
     assert_eq!(lost.len(), 7);
     worker.restart();
     all_arrive(&sink, ["lost-6@example.com"].into_iter(), PATIENCE);
+    // And with many of them in it.
+    sink.behave(Manner::Slow(Duration::from_millis(500)));
+    let count = [
+        "--confirm",
+        "--persistent",
+        "--count",
+        "500",
+        "--to",
+        "gone-{n}@example.com",
+    ];
+    Python::run(
+        "publish.py",
+        &[&[url.as_str(), "email_queue"], &count[..]].concat(),
+    );
+    let waiting = rabbit.depth("email_queue").unwrap_or_default();
+    assert!(waiting > 100, "{waiting} of them wait");
     rabbit.ctl(&["delete_queue", "email_queue"]);
+    sink.behave(Manner::Good);
     let began = Instant::now();
     while rabbit.depth("email_queue").is_none() {
         assert!(began.elapsed() < PATIENCE, "email_queue is not declared again");
@@ -138,8 +161,13 @@ fn deleted_queues_come_back_and_what_was_ours_is_delivered() {
     );
     asker.ask_for(5);
     asker.all_arrive(&sink, PATIENCE);
-    let log = worker.folder().join("gatepost-data/logs/app.log");
-    let said = worker.said() + &std::fs::read_to_string(log).unwrap_or_default();
+    let gone = sink
+        .received()
+        .iter()
+        .filter(|letter| letter.to[0].starts_with("gone-"))
+        .count();
+    assert!(gone < 500, "nothing was lost, so there was nothing to report");
+    let said = told(&worker);
     let reported = said.lines().any(|line| {
         line.contains("email_queue")
             && (line.contains("not recover") || line.contains("cannot be brought back"))
@@ -150,18 +178,26 @@ fn deleted_queues_come_back_and_what_was_ours_is_delivered() {
 #[test]
 fn a_consumer_that_the_broker_timed_out_takes_up_its_work_again() {
     let (rabbit, sink) = (Rabbit::with("consumer_timeout = 3000\n"), Sink::start());
+    // It looks once a minute; here, each second at every channel that is opened from now on.
+    rabbit.ctl(&[
+        "eval",
+        "application:set_env(rabbit, channel_tick_interval, 1000).",
+    ]);
     let gatepost = over(&rabbit, &sink).start();
     let mut asker = Asker::of(&gatepost, "timed-out");
     // Slower than the broker waits for an acknowledgement.
-    sink.behave(gatepost_bench::outside::Manner::Slow(Duration::from_secs(8)));
+    sink.behave(Manner::Slow(Duration::from_secs(8)));
     asker.ask_for(3);
-    // The broker looks once a minute.
-    thread::sleep(Duration::from_secs(5));
+    let began = Instant::now();
+    while !told(&gatepost).contains("delivery acknowledgement on channel") {
+        assert!(began.elapsed() < NOTICED, "the broker lost no patience");
+        thread::sleep(Duration::from_millis(200));
+    }
     asker.ask_for(3);
     asker.all_arrive(&sink, PATIENCE);
-    sink.behave(gatepost_bench::outside::Manner::Good);
+    sink.behave(Manner::Good);
     asker.ask_for(10);
-    asker.all_arrive(&sink, PATIENCE);
+    asker.all_arrive(&sink, NOTICED);
     nothing_twice(&sink);
 }
 
@@ -174,7 +210,7 @@ fn the_broker_is_switched_both_ways_with_letters_under_way() {
         .set("shutdown.drain", "\"0s\"");
     let amqp = embedded.clone().rabbitmq(&rabbit.url());
     let mut all = Vec::new();
-    sink.behave(gatepost_bench::outside::Manner::Slow(Duration::from_millis(30)));
+    sink.behave(Manner::Slow(Duration::from_millis(30)));
     for (nth, setup) in [&embedded, &amqp, &embedded, &amqp, &embedded]
         .into_iter()
         .enumerate()

@@ -95,7 +95,7 @@ fn runs_on_a_queue_that_is_not_durable_and_says_what_it_would_like() {
 
 #[test]
 fn runs_on_a_queue_with_dead_letters_of_theirs_and_says_what_it_would_like() {
-    as_it_stands("arguments", "");
+    as_it_stands("arguments", "x-dead-letter-exchange");
 }
 
 /// The queue was declared by pika before we came; it stays as it is, so that pika can declare it so again.
