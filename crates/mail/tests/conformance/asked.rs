@@ -5,6 +5,7 @@ use std::time::Duration;
 use gatepost_mail::letter::Notification;
 use gatepost_mail::wire::MailRequest;
 use gatepost_mail::{Idempotency, ListFilter, MailError};
+use gatepost_storage::delivery_events;
 use serde_json::json;
 use sqlx::Connection;
 
@@ -190,6 +191,17 @@ async fn lists_and_sweeps(db: Database) {
         [waiting],
         "what waits is never swept"
     );
+    for (letter, is_kept) in [(sent, false), (refused, false), (waiting, true)] {
+        let timeline = rig
+            .store
+            .read("timeline", move |tx| Box::pin(delivery_events::of(tx, letter)));
+        let timeline: Result<_, gatepost_storage::Error> = timeline.await;
+        assert_eq!(
+            !timeline.unwrap().is_empty(),
+            is_kept,
+            "timelines go with their letters"
+        );
+    }
 }
 
 async fn a_newsletter_waits_on_a_queue_of_its_own(db: Database) {
