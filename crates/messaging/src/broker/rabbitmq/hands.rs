@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::{Acker, BasicProperties, Channel};
@@ -14,10 +15,17 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::counts::Counted;
+use crate::Timestamp;
 use crate::verdict::Verdict;
 
 /// How many are remembered: more than are ever in hand at once.
 const REMEMBERED: usize = 16_384;
+
+/// Acknowledgements are written and not answered. Those of the last while before a channel was lost may not have been
+/// heard: a broker that was killed, or frozen for two heartbeats, gives such messages out again, as new ones.
+const UNHEARD: Duration = Duration::from_mins(1);
+/// For so long a message that comes again is taken for one of these. Later it is one that somebody published anew.
+const AGAIN: Duration = Duration::from_hours(1);
 
 /// A message as it came.
 #[derive(Debug)]
@@ -156,6 +164,15 @@ struct Inner {
     held: HashMap<Which, Weak<Slot>>,
     known: HashMap<Which, Fate>,
     order: VecDeque<Which>,
+    told: HashMap<Which, Told>,
+    told_order: VecDeque<(Timestamp, Which)>,
+}
+
+/// An acknowledgement that was written.
+struct Told {
+    at: Timestamp,
+    /// Its channel is gone.
+    lost: CancellationToken,
 }
 
 /// The hands of one consumer.
@@ -202,7 +219,7 @@ impl Hands {
     }
 
     /// A message that may have been here before.
-    pub(super) fn again(&self, which: Which, tag: Tag) -> Again {
+    pub(super) fn again(&self, which: Which, tag: Tag, now: Timestamp) -> Again {
         // Upgraded outside the lock: should it be the last, its end locks as well.
         let held = self.inner().held.get(&which).and_then(Weak::upgrade);
         let tag = match held {
@@ -212,7 +229,12 @@ impl Hands {
             },
             None => tag,
         };
-        match self.inner().known.remove(&which) {
+        let mut inner = self.inner();
+        let fate = inner
+            .known
+            .remove(&which)
+            .or_else(|| inner.was_told(which, now).then_some(Fate::Decided(Verdict::Done)));
+        match fate {
             Some(fate) => Again::Known(tag, fate),
             None => Again::Stranger(tag),
         }
@@ -239,8 +261,43 @@ impl Hands {
         }
     }
 
-    /// Forgets a message that was settled.
-    pub(super) fn forget(&self, slot: &Slot) {
-        self.inner().held.remove(&slot.which);
+    /// A message was acknowledged. The broker may not hear of it.
+    pub(super) fn told(&self, slot: &Slot, now: Timestamp) {
+        let mut inner = self.inner();
+        inner.held.remove(&slot.which);
+        if inner.told_order.len() >= REMEMBERED {
+            inner.drop_oldest_told();
+        }
+        inner.told_order.push_back((now, slot.which));
+        let lost = slot.lost.clone();
+        inner.told.insert(slot.which, Told { at: now, lost });
+    }
+
+    /// A channel is about to be given up for lost: what was acknowledged long before has been heard.
+    pub(super) fn sift(&self, now: Timestamp) {
+        let mut inner = self.inner();
+        while inner
+            .told_order
+            .front()
+            .is_some_and(|(at, _)| *at + UNHEARD < now)
+        {
+            inner.drop_oldest_told();
+        }
+    }
+}
+
+impl Inner {
+    fn drop_oldest_told(&mut self) {
+        if let Some((at, which)) = self.told_order.pop_front()
+            && self.told.get(&which).is_some_and(|told| told.at == at)
+        {
+            self.told.remove(&which);
+        }
+    }
+
+    /// Whether the message was acknowledged on a channel that was lost soon after.
+    fn was_told(&mut self, which: Which, now: Timestamp) -> bool {
+        let lost = self.told.get(&which).is_some_and(|told| told.lost.is_cancelled());
+        lost && self.told.remove(&which).is_some_and(|told| now < told.at + AGAIN)
     }
 }

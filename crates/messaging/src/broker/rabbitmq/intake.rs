@@ -99,7 +99,7 @@ impl Intake {
         };
         let tag = Tag::new(delivery.acker, channel, self.desk.counted(), in_hand);
         // Asked of every one: a broker that was killed gives messages out again and calls them new.
-        let (tag, fate) = match self.desk.hands.again(which, tag) {
+        let (tag, fate) = match self.desk.hands.again(which, tag, self.desk.now()) {
             Again::Renewed => return None,
             Again::Known(tag, fate) => (tag, Some(fate)),
             Again::Stranger(tag) => (tag, None),

@@ -147,6 +147,7 @@ impl Subscription {
                     let _ = incoming.send(self.incoming(lane, delivery));
                 }
                 Some(Err(error)) => {
+                    desk.hands.sift(desk.now());
                     self.lost.cancel();
                     let why = super::refusal::classify(error).to_string();
                     return Ended::Broken { delivered, why };
@@ -154,6 +155,7 @@ impl Subscription {
                 None => {
                     // The queue was deleted, say. The channel lives, and so does what came by it.
                     let why = "the broker cancelled it".to_owned();
+                    desk.hands.sift(desk.now());
                     self.retire(desk);
                     return Ended::Broken { delivered, why };
                 }

@@ -217,7 +217,7 @@ impl Ticket {
             None => false,
         };
         if acknowledged {
-            self.desk.hands.forget(&self.slot);
+            self.desk.hands.told(&self.slot, self.now());
         } else {
             self.slot.remember(Verdict::Done);
         }
