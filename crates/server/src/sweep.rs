@@ -24,7 +24,7 @@ const LEASE: Duration = Duration::from_secs(60);
 /// How often it is heard of.
 const RENEW: Duration = Duration::from_secs(15);
 /// Rows that one transaction deletes at most, so that nobody waits long for it.
-const BATCH: i64 = 1_000;
+const BATCH: i64 = 500;
 
 /// Sweep until `stop`.
 pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
@@ -141,7 +141,6 @@ where
         if app.store.run_tx(name, batch.clone()).await? < BATCH.unsigned_abs() {
             return Ok(());
         }
-        // As long as it took: a long sweep takes no more than half of one connection's share of the database.
-        tokio::time::sleep(began.elapsed()).await;
+        tokio::time::sleep(sweeper::rest_after(began.elapsed())).await;
     }
 }

@@ -4,6 +4,12 @@ use uuid::Uuid;
 
 use crate::{Error, Timestamp, Tx};
 
+/// How long to rest between two batches of a sweep, of which the last took so long: the database is left nine tenths of
+/// its time, so that whoever waits for it, or for a core beside it, seldom meets a batch.
+pub fn rest_after(batch: std::time::Duration) -> std::time::Duration {
+    batch * 9
+}
+
 /// Takes the lease until `until` if nobody else holds it and nobody came to the end of a sweep after `done_since`;
 /// whether this call was the one that did.
 pub async fn take(

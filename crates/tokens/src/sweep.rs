@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatepost_storage::{Error, Tx, TxFuture, blacklist, generations, revocation_log, sessions};
+use gatepost_storage::{Error, Tx, TxFuture, blacklist, generations, revocation_log, sessions, sweeper};
 
 use crate::error::ServiceError;
 use crate::purpose::MAX_LIFETIME;
@@ -80,8 +80,7 @@ impl TokenService {
             if gone < u64::try_from(batch).unwrap_or(u64::MAX) {
                 return Ok(all);
             }
-            // As long as it took: a long sweep leaves the database half of its time.
-            tokio::time::sleep(began.elapsed()).await;
+            tokio::time::sleep(sweeper::rest_after(began.elapsed())).await;
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-use gatepost_storage::blacklist;
+use gatepost_storage::{blacklist, sweeper};
 
 use crate::ops::context::Context;
 use crate::ops::failure::Failure;
 use crate::ops::words;
 
 /// Rows a transaction, so that nobody waits long for a lock.
-const BATCH: i64 = 1000;
+const BATCH: i64 = 500;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
@@ -29,8 +29,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
             break;
         }
         context.progress(&format!("{pruned} of {expired} deleted"));
-        // As long as it took: whoever uses tokens meanwhile shall not notice.
-        tokio::time::sleep(began.elapsed()).await;
+        tokio::time::sleep(sweeper::rest_after(began.elapsed())).await;
     }
     context.progress("");
     context.answer(&serde_json::json!({ "pruned": pruned }), || {
