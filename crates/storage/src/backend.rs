@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -79,6 +79,24 @@ fn make_private(file: &Path) -> Result<(), Error> {
     }
 }
 
+/// Opens the file once, which makes it and switches it to WAL. While another process does the same, SQLite may say
+/// that the file is locked without waiting for the lock at all.
+async fn open_first(options: &SqliteConnectOptions) -> Result<(), Error> {
+    let began = Instant::now();
+    loop {
+        let opened = match options.connect().await {
+            Ok(connection) => connection.close().await,
+            Err(error) => Err(error),
+        };
+        match opened.map_err(Error::from) {
+            Err(error) if error.is_contention() && began.elapsed() < 2 * BUSY_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
 impl Backend {
     /// Opens `sqlite://PATH` or `postgres://...` with pools of its own.
     pub(crate) async fn open(url: &str, options: &StoreOptions) -> Result<Self, Error> {
@@ -117,7 +135,7 @@ impl Backend {
             .synchronous(SqliteSynchronous::Full)
             .disable_statement_logging();
         // The first connection makes the file and switches it to WAL, so that readers find it so.
-        base.connect().await?.close().await?;
+        open_first(&base).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.max_connections.clamp(1, 4))
             .min_connections(0)
