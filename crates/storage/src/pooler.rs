@@ -15,8 +15,9 @@ use crate::Error;
 /// How long the look may take. What is not known by then is taken for a pooler in transaction mode, which is right in
 /// any case and only slower.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often a session asks who answers while another one holds a transaction open.
-const ROUNDS: usize = 4;
+/// How often two sessions are looked at in turn. One look can be deceived: while somebody else's transaction holds the
+/// process that a session was answered by, another session gets a second one, as if each had its own.
+const ROUNDS: usize = 8;
 
 /// How long a session lasts behind the URL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,15 +60,23 @@ impl Pooler {
 }
 
 /// A session of its own always has the same process at its other end, and shares it with nobody.
+///
+/// A pooler gives out what was given back last: whichever of the two asks next gets the process that the other one
+/// has just left, unless others come between, and these do not come between each time.
 async fn look(held: &mut PgConnection, options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
-    let first = process(held).await?;
     let mut other = options.connect().await?;
-    sqlx::raw_sql("BEGIN").execute(&mut other).await?;
-    let mut alone = process(&mut other).await? != first;
+    let own = process(held).await?;
+    let others = process(&mut other).await?;
+    let mut alone = own != others;
     for _ in 0..ROUNDS {
-        alone = alone && process(held).await? == first;
+        if !alone {
+            break;
+        }
+        alone = process(held).await? == own;
+        sqlx::raw_sql("BEGIN").execute(&mut other).await?;
+        alone = alone && process(&mut other).await? == others && process(held).await? == own;
+        sqlx::raw_sql("ROLLBACK").execute(&mut other).await?;
     }
-    sqlx::raw_sql("ROLLBACK").execute(&mut other).await?;
     other.close().await?;
     Ok(alone)
 }
