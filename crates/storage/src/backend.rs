@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection, Postgres, Sqlite};
+use sqlx::{ConnectOptions, Connection};
 
-use crate::tx::Raw;
+use crate::connections::{self, Connections};
 use crate::writer::Writer;
 use crate::{Dialect, Error, StoreOptions};
 
@@ -27,39 +26,12 @@ pub(crate) enum Backend {
         writer: Writer,
     },
     Postgres {
-        pool: PgPool,
+        connections: Connections,
         /// Where to listen; nowhere behind a pooler that would not pass on what is heard.
         listen: Option<PgConnectOptions>,
         /// Whether a session lasts as long as its connection; else it lasts for a transaction.
         keeps_sessions: bool,
     },
-}
-
-/// A connection to read through, given back when dropped.
-pub(crate) enum Reader {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    /// Behind a pooler in transaction mode a statement is whole only within one.
-    Pooled(sqlx::Transaction<'static, Postgres>),
-}
-
-impl Reader {
-    pub(crate) fn raw(&mut self) -> Raw<'_> {
-        match self {
-            Reader::Sqlite(conn) => Raw::Sqlite(conn),
-            Reader::Postgres(conn) => Raw::Postgres(conn),
-            Reader::Pooled(conn) => Raw::Postgres(conn),
-        }
-    }
-
-    /// Gives the connection back. Nothing was written, so nothing is lost by what may go wrong here.
-    pub(crate) async fn end(self) {
-        if let Reader::Pooled(conn) = self
-            && let Err(error) = conn.commit().await
-        {
-            tracing::debug!(%error, "a transaction that only read was not ended as it should be");
-        }
-    }
 }
 
 /// Makes the database's file if it is not there, readable by its owner alone. SQLite gives its journal
@@ -164,32 +136,19 @@ impl Backend {
             Some(url) => Some(parse(url, "storage.listen_url")?),
             None => None,
         };
-        let pool = PgPoolOptions::new()
-            .max_connections(options.max_connections.max(2))
-            .acquire_timeout(Duration::from_secs(10))
-            .connect_lazy_with(parsed.clone());
         // One connection now, so that a wrong URL is told at start.
-        let mut conn = match pool.acquire().await {
-            Ok(conn) => conn,
-            // The pool was patient and does not say with what: one more try does.
-            Err(sqlx::Error::PoolTimedOut) => {
-                return match tokio::time::timeout(Duration::from_secs(2), parsed.connect()).await {
-                    Ok(Err(cause)) => Err(cause.into()),
-                    _ => Err(sqlx::Error::PoolTimedOut.into()),
-                };
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let mut conn = connections::connect(&parsed).await?;
         let keeps_sessions = options.pooler.keeps_sessions(&mut conn, &parsed).await?;
-        drop(conn);
+        conn.close().await?;
         if !keeps_sessions && listen.is_none() {
             tracing::warn!(
                 "storage.url leads to a pooler in transaction mode, and storage.listen_url is not set: what other \
                  instances write is noticed up to a second late; set it to a direct connection"
             );
         }
+        let most = options.max_connections.max(2) as usize;
         Ok(Backend::Postgres {
-            pool,
+            connections: Connections::own(parsed.clone(), most),
             listen: listen.or(keeps_sessions.then_some(parsed)),
             keeps_sessions,
         })
@@ -213,7 +172,7 @@ impl Backend {
     pub(crate) fn from_postgres_pool(pool: PgPool) -> Self {
         let listen = Some((*pool.connect_options()).clone());
         Backend::Postgres {
-            pool,
+            connections: Connections::Callers(pool),
             listen,
             keeps_sessions: true,
         }
@@ -224,19 +183,6 @@ impl Backend {
             Backend::Sqlite { .. } => Dialect::Sqlite,
             Backend::Postgres { .. } => Dialect::Postgres,
         }
-    }
-
-    pub(crate) async fn reader(&self) -> Result<Reader, Error> {
-        Ok(match self {
-            // Waiting for a place is a large future; see `Store::run_tx`.
-            Backend::Sqlite { readers, .. } => Reader::Sqlite(Box::pin(readers.acquire()).await?),
-            Backend::Postgres {
-                pool,
-                keeps_sessions: true,
-                ..
-            } => Reader::Postgres(Box::pin(pool.acquire()).await?),
-            Backend::Postgres { pool, .. } => Reader::Pooled(Box::pin(pool.begin()).await?),
-        })
     }
 
     /// Whether a session lasts as long as its connection, so that statements can be kept prepared on it.
@@ -272,7 +218,7 @@ impl Backend {
     pub(crate) async fn close(&self) {
         match self {
             Backend::Sqlite { readers, .. } => readers.close().await,
-            Backend::Postgres { pool, .. } => pool.close().await,
+            Backend::Postgres { connections, .. } => connections.close().await,
         }
     }
 }

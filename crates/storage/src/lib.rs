@@ -36,6 +36,7 @@ mod backend;
 mod casts;
 mod clock;
 mod config;
+mod connections;
 pub mod django_tables;
 mod error;
 pub mod fault;

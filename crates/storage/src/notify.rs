@@ -1,20 +1,22 @@
 //! Telling other processes on the same PostgreSQL, by `NOTIFY`.
 
-use sqlx::PgPool;
+use sqlx::Connection as _;
+
+use crate::connections::Connections;
 
 /// A channel to write to.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
-    pool: PgPool,
+    connections: Connections,
     /// Else a statement is whole only within a transaction.
     keeps_sessions: bool,
     name: String,
 }
 
 impl Channel {
-    pub(crate) fn new(pool: &PgPool, keeps_sessions: bool, name: String) -> Self {
+    pub(crate) fn new(connections: &Connections, keeps_sessions: bool, name: String) -> Self {
         Self {
-            pool: pool.clone(),
+            connections: connections.clone(),
             keeps_sessions,
             name,
         }
@@ -30,13 +32,15 @@ impl Channel {
             .persistent(self.keeps_sessions)
             .bind(&self.name)
             .bind(notes);
+        let mut held = self.connections.take_asked().await?;
         if self.keeps_sessions {
-            query.execute(&self.pool).await?;
+            query.execute(held.conn()).await?;
         } else {
-            let mut tx = self.pool.begin().await?;
+            let mut tx = held.conn().begin().await?;
             query.execute(&mut *tx).await?;
             tx.commit().await?;
         }
+        held.settled();
         Ok(())
     }
 }

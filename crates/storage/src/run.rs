@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::Connection as _;
+
 use crate::backend::Backend;
+use crate::connections::Connections;
 use crate::tx::Raw;
 use crate::writer::TxJob;
 use crate::{Error, Store, Tx, TxFuture};
@@ -33,7 +36,6 @@ impl Store {
         E: From<Error> + Send + 'static,
     {
         let started = Instant::now();
-        let counters = &self.shared().counters;
         let result = match &self.shared().backend {
             Backend::Sqlite { writer, .. } => {
                 let (job, answer) = TxJob::new(self.clone(), name, body);
@@ -44,23 +46,18 @@ impl Store {
             }
             // On the heap: it is large, and every future that may run a transaction, taken or not, would carry it
             // and be copied with it (a check of a token, which does so once in a rotation, by 8 KB twice a request).
-            Backend::Postgres { pool, .. } => Box::pin(self.run_postgres(name, pool, body)).await,
-        };
-        counters.transaction(name, |stats| {
-            if result.is_ok() {
-                stats.committed += 1;
-            } else {
-                stats.rolled_back += 1;
+            Backend::Postgres { connections, .. } => {
+                Box::pin(self.run_postgres(name, connections, body)).await
             }
-            stats.total += started.elapsed();
-        });
+        };
+        self.note_run(name, started, result.is_ok());
         result
     }
 
     async fn run_postgres<T, E, F>(
         &self,
         name: &'static str,
-        pool: &sqlx::PgPool,
+        connections: &Connections,
         mut body: F,
     ) -> Result<T, E>
     where
@@ -69,7 +66,17 @@ impl Store {
     {
         let mut tries = 0;
         loop {
-            let mut conn = pool.begin_with(BEGIN).await.map_err(Error::from)?;
+            let mut held = connections.take().await.map_err(Error::from)?;
+            let unasked = held.is_unasked();
+            let mut conn = match held.conn().begin_with(BEGIN).await.map_err(Error::from) {
+                Ok(conn) => conn,
+                // Nothing was done; given back unsettled, it is asked before anybody takes it, and closed.
+                Err(Error::Unavailable(error)) if unasked => {
+                    tracing::debug!(%error, "a connection to PostgreSQL is gone");
+                    continue;
+                }
+                Err(error) => return Err(E::from(error)),
+            };
             let (outcome, contended, wakes) = {
                 let mut tx = Tx::begin(Raw::Postgres(&mut conn), self);
                 let outcome = body(&mut tx).await;
@@ -78,6 +85,7 @@ impl Store {
             match outcome {
                 Ok(value) => match conn.commit().await.map_err(Error::from) {
                     Ok(()) => {
+                        held.settled();
                         self.shared().wakes.wake(&wakes);
                         return Ok(value);
                     }
@@ -86,17 +94,102 @@ impl Store {
                 },
                 Err(error) => {
                     conn.rollback().await.map_err(Error::from)?;
+                    held.settled();
                     if !contended || tries == RETRIES {
                         return Err(error);
                     }
                 }
             }
             tries += 1;
-            self.shared()
-                .counters
-                .transaction(name, |stats| stats.retried += 1);
+            self.note_retry(name);
             tokio::time::sleep(backoff(tries)).await;
         }
+    }
+
+    /// Runs `body` on a connection without a transaction, for one statement that writes, which is a transaction of its own,
+    /// and any that read: on PostgreSQL one journey in place of three. On SQLite, where transactions share a commit, and
+    /// behind a pooler in transaction mode and over the caller's own pool it is [`run_tx`](Self::run_tx).
+    ///
+    /// The settings of transactions do not hold here: rows are to be found by primary key.
+    ///
+    /// # Errors
+    /// What `body` answers; or the store's own error through `E::from`.
+    pub async fn run_one<T, E, F>(&self, name: &'static str, body: F) -> Result<T, E>
+    where
+        F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let Backend::Postgres {
+            connections,
+            keeps_sessions: true,
+            ..
+        } = &self.shared().backend
+        else {
+            return self.run_tx(name, body).await;
+        };
+        if !connections.clears() {
+            return self.run_tx(name, body).await;
+        }
+        let started = Instant::now();
+        let result = Box::pin(self.run_one_postgres(name, connections, body)).await;
+        self.note_run(name, started, result.is_ok());
+        result
+    }
+
+    async fn run_one_postgres<T, E, F>(
+        &self,
+        name: &'static str,
+        connections: &Connections,
+        mut body: F,
+    ) -> Result<T, E>
+    where
+        F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, T, E> + Send,
+        E: From<Error>,
+    {
+        let mut tries = 0;
+        loop {
+            let mut held = connections.take().await.map_err(Error::from)?;
+            let unasked = held.is_unasked();
+            let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
+            let outcome = body(&mut tx).await;
+            let (contended, gone, wakes) = (tx.was_contended(), tx.found_gone(), tx.take_wakes());
+            let lost = tx.is_lost();
+            drop(tx);
+            if !lost {
+                held.settled();
+            }
+            match outcome {
+                Ok(value) => {
+                    self.shared().wakes.wake(&wakes);
+                    return Ok(value);
+                }
+                // It was dead before anything was said.
+                Err(_) if gone && unasked => continue,
+                Err(_) if contended && tries < RETRIES => {}
+                Err(error) => return Err(error),
+            }
+            tries += 1;
+            self.note_retry(name);
+            tokio::time::sleep(backoff(tries)).await;
+        }
+    }
+
+    fn note_run(&self, name: &'static str, started: Instant, committed: bool) {
+        self.shared().counters.transaction(name, |stats| {
+            if committed {
+                stats.committed += 1;
+            } else {
+                stats.rolled_back += 1;
+            }
+            stats.total += started.elapsed();
+        });
+    }
+
+    fn note_retry(&self, name: &'static str) {
+        self.shared()
+            .counters
+            .transaction(name, |stats| stats.retried += 1);
     }
 
     /// Runs `body` on a connection without a transaction, to read; behind a pooler in transaction mode in one, since
@@ -110,10 +203,52 @@ impl Store {
         E: From<Error>,
     {
         let started = Instant::now();
-        let mut reader = self.shared().backend.reader().await?;
-        let result = body(&mut Tx::begin(reader.raw(), self)).await;
-        reader.end().await;
+        let result = match &self.shared().backend {
+            // Waiting for a place is a large future, as below.
+            Backend::Sqlite { readers, .. } => {
+                let mut conn = Box::pin(readers.acquire()).await.map_err(Error::from)?;
+                body(&mut Tx::begin(Raw::Sqlite(&mut conn), self)).await
+            }
+            Backend::Postgres {
+                connections,
+                keeps_sessions,
+                ..
+            } => Box::pin(self.read_postgres(connections, *keeps_sessions, body)).await,
+        };
         tracing::trace!(read = name, elapsed = ?started.elapsed());
+        result
+    }
+
+    async fn read_postgres<T, E, F>(
+        &self,
+        connections: &Connections,
+        keeps_sessions: bool,
+        body: F,
+    ) -> Result<T, E>
+    where
+        F: for<'a> FnOnce(&'a mut Tx<'_>) -> TxFuture<'a, T, E> + Send,
+        E: From<Error>,
+    {
+        let mut held = connections.take_asked().await.map_err(Error::from)?;
+        if keeps_sessions {
+            let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
+            let result = body(&mut tx).await;
+            let lost = tx.is_lost();
+            drop(tx);
+            if !lost {
+                held.settled();
+            }
+            return result;
+        }
+        let mut conn = held.conn().begin().await.map_err(Error::from)?;
+        let result = body(&mut Tx::begin(Raw::Postgres(&mut conn), self)).await;
+        // Nothing was written, so nothing is lost by what may go wrong here.
+        match conn.commit().await {
+            Ok(()) => held.settled(),
+            Err(error) => {
+                tracing::debug!(%error, "a transaction that only read was not ended as it should be");
+            }
+        }
         result
     }
 }

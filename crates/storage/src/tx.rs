@@ -80,6 +80,12 @@ pub struct Tx<'c> {
     joined: bool,
     /// Others were in the way of a statement: the whole may be run again.
     contended: bool,
+    /// How many statements were begun.
+    statements: u32,
+    /// The first of them found the database gone.
+    found_gone: bool,
+    /// Any of them did.
+    lost: bool,
 }
 
 impl<'c> Tx<'c> {
@@ -91,6 +97,9 @@ impl<'c> Tx<'c> {
             wakes: Wakes::default(),
             joined: false,
             contended: false,
+            statements: 0,
+            found_gone: false,
+            lost: false,
         }
     }
 
@@ -109,6 +118,9 @@ impl<'c> Tx<'c> {
                 wakes,
                 joined: false,
                 contended: false,
+                statements: 0,
+                found_gone: false,
+                lost: false,
             },
             None => Self {
                 raw: conn.raw,
@@ -117,6 +129,9 @@ impl<'c> Tx<'c> {
                 wakes: Wakes::default(),
                 joined: true,
                 contended: false,
+                statements: 0,
+                found_gone: false,
+                lost: false,
             },
         })
     }
@@ -175,14 +190,27 @@ impl<'c> Tx<'c> {
         self.contended
     }
 
+    /// Whether nothing was said to the database, since it was gone.
+    pub(crate) fn found_gone(&self) -> bool {
+        self.found_gone
+    }
+
+    /// Whether the database went away under a statement.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Turns the database's error into ours, and remembers if others were in the way.
     pub(crate) fn failed(&mut self, error: sqlx::Error) -> crate::Error {
         let error = crate::Error::from(error);
         self.contended |= error.is_contention();
+        self.lost |= matches!(error, crate::Error::Unavailable(_));
+        self.found_gone |= self.lost && self.statements == 1;
         error
     }
 
-    pub(crate) fn count_statement(&self) {
+    pub(crate) fn count_statement(&mut self) {
+        self.statements += 1;
         self.shared.counters.statement();
     }
 

@@ -76,7 +76,7 @@ impl Hub {
         let remote = match backend {
             Backend::Sqlite { .. } => None,
             Backend::Postgres {
-                pool,
+                connections,
                 listen,
                 keeps_sessions,
             } => {
@@ -85,7 +85,7 @@ impl Hub {
                 let listen = listen
                     .clone()
                     .map(|options| PgPoolOptions::new().max_connections(1).connect_lazy_with(options));
-                let channel = |name| Channel::new(pool, *keeps_sessions, format!("{schema}_{name}"));
+                let channel = |name| Channel::new(connections, *keeps_sessions, format!("{schema}_{name}"));
                 Some(Remote {
                     listen,
                     channel: channel("wake"),
