@@ -16,6 +16,67 @@ pub async fn insert(tx: &mut Tx<'_>, jti: &str, reason: &str, expires_at: Timest
     Ok(rows == 1)
 }
 
+/// The token that is to be used up, if its subject's [generation](crate::generations) still lets it count.
+#[derive(Debug, Clone, Copy)]
+pub struct Use<'a> {
+    /// Its `jti`.
+    pub jti: &'a str,
+    /// When its row may be forgotten.
+    pub expires_at: Timestamp,
+    /// Whose it is.
+    pub subject: &'a str,
+    /// The class of its purpose.
+    pub class: &'a str,
+    /// The number that it carries.
+    pub generation: i64,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Used {
+    /// This call is the one that used it.
+    Won,
+    /// Its `jti` is there already: [`reason`] says why.
+    Dead,
+    /// Its subject's generation is above its own; nothing was written.
+    Outdated,
+}
+
+/// [`generations::current`](crate::generations::current) and, unless that is above the token's, [`insert`] as `used`: in one
+/// journey to PostgreSQL.
+pub async fn use_up(tx: &mut Tx<'_>, token: &Use<'_>) -> Result<Used, Error> {
+    if tx.dialect() == crate::Dialect::Sqlite {
+        if token.generation < crate::generations::current(tx, token.subject, token.class).await? {
+            return Ok(Used::Outdated);
+        }
+        let won = insert(tx, token.jti, "used", token.expires_at).await?;
+        return Ok(if won { Used::Won } else { Used::Dead });
+    }
+    let (current, won): (i64, bool) = fetch_one!(
+        tx,
+        (i64, bool),
+        sql! {
+            sqlite: "SELECT 0, FALSE",
+            postgres: "WITH standing AS (SELECT COALESCE(MAX(generation), 0) AS current FROM {generations}
+                                         WHERE subject = $1 AND class IN ($2, '*')),
+                       used AS (INSERT INTO {blacklist} (jti, reason, expires_at)
+                                SELECT $3, 'used', $4 FROM standing WHERE current <= $5
+                                ON CONFLICT DO NOTHING RETURNING jti)
+                       SELECT current, EXISTS (SELECT 1 FROM used) FROM standing",
+        },
+        token.subject,
+        token.class,
+        token.jti,
+        token.expires_at,
+        token.generation
+    )?;
+    Ok(match (won, current > token.generation) {
+        (true, _) => Used::Won,
+        (false, true) => Used::Outdated,
+        (false, false) => Used::Dead,
+    })
+}
+
 /// Why the token is dead, `used` or `revoked`, if it is.
 pub async fn reason(tx: &mut Tx<'_>, jti: &str) -> Result<Option<String>, Error> {
     let row: Option<(String,)> = fetch_optional!(

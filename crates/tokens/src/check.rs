@@ -43,8 +43,11 @@ impl Tokens {
 
     /// The token, if it is one of ours for any purpose that is known here.
     pub fn check_any(&self, raw: &str) -> Result<AnyToken, Refused> {
-        let name = claimed_purpose(raw).ok_or(Refused::Malformed)?;
-        let keyed = self.keyed_named(&name).ok_or(Refused::Malformed)?;
+        // Most begin with a header that is known by heart; the others' has to be read.
+        let keyed = self
+            .keyed_by_header(raw)
+            .or_else(|| self.keyed_named(&claimed_purpose(raw)?))
+            .ok_or(Refused::Malformed)?;
         let payload = self.payload(&keyed, raw)?;
         let (claims, extra) = self.read::<Option<Map<String, Value>>>(&keyed, &payload)?;
         Ok(AnyToken {

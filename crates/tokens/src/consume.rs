@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use gatepost_storage::{Conn, Timestamp, Tx, blacklist, generations, sessions};
+use gatepost_storage::{Conn, Timestamp, Tx, TxFuture, blacklist, generations, sessions};
 use uuid::Uuid;
 
 use crate::claims::{AnyToken, Claims, Token};
@@ -40,6 +40,74 @@ impl TokenService {
         let token = self.tokens.check::<P>(raw)?;
         settle(tx, &self.tokens.keyed::<P>().spec, &token.claims, Use::Consume).await?;
         Ok(token)
+    }
+
+    /// As [`verify`](Self::verify), in a transaction of its own: for who has nothing to write together with the use. What
+    /// most links are (one-time, of no session) then takes one journey to PostgreSQL, not three.
+    pub async fn verify_alone<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
+        let verified = self.verify_alone_uncounted::<P>(raw).await;
+        self.counts.note(P::NAME, Op::Verify, verified)
+    }
+
+    async fn verify_alone_uncounted<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
+        let (service, text) = (self.clone(), raw.to_owned());
+        if !self.may_settle_alone() {
+            return self
+                .store
+                .run_tx("verify_token", move |tx| {
+                    let (service, text) = (service.clone(), text.clone());
+                    Box::pin(async move { service.verify_uncounted::<P>(tx, &text).await })
+                })
+                .await;
+        }
+        let token = self.check_knowing(raw, &|| self.tokens.check::<P>(raw)).await?;
+        let spec = self.tokens.keyed::<P>().spec.clone();
+        self.settle_alone(spec, token.claims.clone()).await?;
+        Ok(token)
+    }
+
+    /// As [`verify_alone`](Self::verify_alone) for a purpose that is only known at run time.
+    pub async fn verify_named_alone(&self, raw: &str, purpose: &str) -> Result<AnyToken, Refused> {
+        let verified = self.verify_named_alone_uncounted(raw, purpose).await;
+        self.counts.note(purpose, Op::Verify, verified)
+    }
+
+    async fn verify_named_alone_uncounted(&self, raw: &str, purpose: &str) -> Result<AnyToken, Refused> {
+        if !self.may_settle_alone() {
+            let (service, text, purpose) = (self.clone(), raw.to_owned(), purpose.to_owned());
+            return self
+                .store
+                .run_tx("verify_token", move |tx| {
+                    let (service, text, purpose) = (service.clone(), text.clone(), purpose.clone());
+                    Box::pin(async move { service.verify_named_uncounted(tx, &text, &purpose, true).await })
+                })
+                .await;
+        }
+        let token = self.check_knowing(raw, &|| self.tokens.check_any(raw)).await?;
+        if token.purpose.name != purpose {
+            return Err(Refused::WrongPurpose);
+        }
+        self.settle_alone(token.purpose.clone(), token.claims.clone())
+            .await?;
+        Ok(token)
+    }
+
+    /// Whether a token can be judged before the database is asked: the keys are known, and no other dialect's rules hold.
+    fn may_settle_alone(&self) -> bool {
+        #[cfg(feature = "simplejwt")]
+        if self.dialect.is_some() {
+            return false;
+        }
+        !self.revocations.is_old()
+    }
+
+    async fn settle_alone(&self, spec: PurposeSpec, claims: Claims) -> Result<(), Refused> {
+        let one_statement = spec.one_time && claims.session.is_none() && claims.generation.is_some();
+        if one_statement {
+            self.store.run_one("verify_token", use_it(spec, claims)).await
+        } else {
+            self.store.run_tx("verify_token", use_it(spec, claims)).await
+        }
     }
 
     /// As [`verify_in`](Self::verify_in) for a purpose that is only known at run time. Nothing is used up unless
@@ -215,25 +283,53 @@ enum Use {
     Look,
 }
 
+/// [`settle`], to be run by a store.
+fn use_it(
+    spec: PurposeSpec,
+    claims: Claims,
+) -> impl for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, (), Refused> + Send + 'static {
+    move |tx| {
+        let (spec, claims) = (spec.clone(), claims.clone());
+        Box::pin(async move { settle(tx, &spec, &claims, Use::Consume).await })
+    }
+}
+
 /// Asks the tables whether the token counts, and uses it up if it is to be.
 async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) -> Result<(), Refused> {
-    if let Some(generation) = claims.generation
-        && generation < generations::current(tx, &claims.subject, spec.class()).await?
-    {
-        // What a token permits may raise the generation above its own (a new password does): whoever presses twice
-        // is told that it was used.
-        let used = blacklist::reason(tx, &claims.jti).await?.as_deref() == Some("used");
-        return Err(if used { Refused::Used } else { Refused::Revoked });
-    }
-    session_stands(tx, spec, claims, how).await?;
-    let won = if how == Use::Consume && spec.one_time {
-        // A letter that was sent twice has a twin of this token, which may live longer.
-        let until = claims.expires_at.max(claims.keep_until.unwrap_or(0));
-        blacklist::insert(tx, &claims.jti, "used", Timestamp::from_secs(until)).await?
-    } else {
-        false
+    // A letter that was sent twice has a twin of this token, which may live longer.
+    let until = Timestamp::from_secs(claims.expires_at.max(claims.keep_until.unwrap_or(0)));
+    let use_up = how == Use::Consume && spec.one_time;
+    // Whether this call used it, if that was tried.
+    let used = match claims.generation {
+        // What most links are: nothing else is to be asked before they are used.
+        Some(generation) if use_up && claims.session.is_none() => {
+            let token = blacklist::Use {
+                jti: &claims.jti,
+                expires_at: until,
+                subject: &claims.subject,
+                class: spec.class(),
+                generation,
+            };
+            match blacklist::use_up(tx, &token).await? {
+                blacklist::Used::Outdated => return Err(outdated(tx, claims).await?),
+                used => Some(used == blacklist::Used::Won),
+            }
+        }
+        generation => {
+            if let Some(generation) = generation
+                && generation < generations::current(tx, &claims.subject, spec.class()).await?
+            {
+                return Err(outdated(tx, claims).await?);
+            }
+            session_stands(tx, spec, claims, how).await?;
+            if use_up {
+                Some(blacklist::insert(tx, &claims.jti, "used", until).await?)
+            } else {
+                None
+            }
+        }
     };
-    if won {
+    if used == Some(true) {
         return Ok(());
     }
     match blacklist::reason(tx, &claims.jti).await?.as_deref() {
@@ -241,6 +337,13 @@ async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) 
         Some("used") => Err(Refused::Used),
         Some(_) => Err(Refused::Revoked),
     }
+}
+
+/// Why a token of an older generation is refused. What it permits may raise the generation above its own (a new password
+/// does): whoever presses twice is told that it was used.
+async fn outdated(tx: &mut Tx<'_>, claims: &Claims) -> Result<Refused, gatepost_storage::Error> {
+    let used = blacklist::reason(tx, &claims.jti).await?.as_deref() == Some("used");
+    Ok(if used { Refused::Used } else { Refused::Revoked })
 }
 
 async fn session_stands(

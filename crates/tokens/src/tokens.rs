@@ -156,6 +156,12 @@ impl Tokens {
         .collect()
     }
 
+    /// The purpose whose own derived key would have written the header that this token begins with.
+    pub(crate) fn keyed_by_header(&self, raw: &str) -> Option<Arc<Keyed>> {
+        let its = |keyed: &&Arc<Keyed>| keyed.derived.iter().any(|key| raw.starts_with(&key.header));
+        self.known.values().find(its).cloned()
+    }
+
     /// As [`purpose_named`](Self::purpose_named), and the types that were used here before.
     pub(crate) fn keyed_named(&self, name: &str) -> Option<Arc<Keyed>> {
         let met = || {

@@ -1,12 +1,14 @@
 //! `run_tx`: all or nothing, one winner, shared commits that stay apart.
 
-use gatepost_storage::{Error, settings};
+use gatepost_storage::blacklist::{self, Used};
+use gatepost_storage::{Error, Store, generations, settings};
 
 use crate::databases::{Database, Stores as _, on_both};
 
 on_both!(
     a_failed_transaction_leaves_nothing,
     of_many_that_write_one_key_one_wins,
+    of_many_that_use_one_token_one_wins_without_a_transaction,
     neighbours_in_a_shared_commit_do_not_share_their_failures,
     a_panic_is_an_error_and_the_store_goes_on,
     what_is_done_is_counted_by_name,
@@ -60,6 +62,50 @@ async fn of_many_that_write_one_key_one_wins(db: Database) {
     }
     let winners = racers.join_all().await.into_iter().filter(|won| *won).count();
     assert_eq!(winners, 1);
+}
+
+async fn of_many_that_use_one_token_one_wins_without_a_transaction(db: Database) {
+    let store = db.store().await;
+    let use_it = |store: Store, generation| async move {
+        store
+            .run_one("race", move |tx| {
+                Box::pin(async move {
+                    let token = blacklist::Use {
+                        jti: "one",
+                        expires_at: tx.now(),
+                        subject: "anna",
+                        class: "mail",
+                        generation,
+                    };
+                    blacklist::use_up(tx, &token).await
+                })
+            })
+            .await
+            .unwrap()
+    };
+    store
+        .run_tx("raise", |tx| {
+            Box::pin(async move { generations::raise(tx, "anna", "mail", 5).await })
+        })
+        .await
+        .unwrap();
+    assert_eq!(use_it(store.clone(), 4).await, Used::Outdated);
+    let mut racers = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        racers.spawn(use_it(store.clone(), 5));
+    }
+    let (winners, dead): (Vec<_>, Vec<_>) = racers
+        .join_all()
+        .await
+        .into_iter()
+        .partition(|used| *used == Used::Won);
+    assert_eq!(winners.len(), 1);
+    assert!(dead.iter().all(|used| *used == Used::Dead), "{dead:?}");
+    assert_eq!(
+        use_it(store.clone(), 4).await,
+        Used::Outdated,
+        "also of one that was used"
+    );
 }
 
 async fn neighbours_in_a_shared_commit_do_not_share_their_failures(db: Database) {

@@ -15,6 +15,8 @@ use crate::databases::{Database, Instance, Instances as _, on_both};
 
 on_both!(
     of_64_callers_on_two_instances_one_wins,
+    of_64_callers_with_nothing_else_to_write_one_wins,
+    what_is_alone_is_refused_for_the_same_reasons,
     what_is_rolled_back_was_not_used,
     a_newer_letter_kills_the_older_link_when_it_is_sent,
     a_letter_sent_twice_is_used_once,
@@ -80,6 +82,100 @@ async fn of_64_callers_on_two_instances_one_wins(db: Database) {
                 .count(),
             63,
             "round {round}"
+        );
+    }
+}
+
+async fn of_64_callers_with_nothing_else_to_write_one_wins(db: Database) {
+    let instances = [Arc::new(db.instance().await), Arc::new(db.instance().await)];
+    for at in &instances {
+        read(at).await;
+    }
+    for round in 0..50 {
+        let made = instances[0].service.create::<Activate>(format!("user-{round}"));
+        let raw = made.await.unwrap().raw;
+        let start = Arc::new(Barrier::new(64));
+        let mut callers = JoinSet::new();
+        for caller in 0..64 {
+            let at = Arc::clone(&instances[caller % 2]);
+            let (raw, start) = (raw.clone(), Arc::clone(&start));
+            callers.spawn(async move {
+                start.wait().await;
+                // Each way beside the others.
+                match caller % 3 {
+                    0 => at.service.verify_named_alone(&raw, "activate").await.map(|_| ()),
+                    1 => verify::<Activate>(&at, &raw).await.map(|_| ()),
+                    _ => at.service.verify_alone::<Activate>(&raw).await.map(|_| ()),
+                }
+            });
+        }
+        let outcomes = callers.join_all().await;
+        let won = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let used = outcomes.iter().filter(|outcome| **outcome == Err(Refused::Used));
+        assert_eq!((won, used.count()), (1, 63), "round {round}");
+    }
+}
+
+/// Reads keys and revocations from now on, as a program does.
+async fn read(at: &Instance) {
+    let service = at.service.clone();
+    tokio::spawn(async move { service.revocations().run_until(std::future::pending()).await });
+    while at.service.revocations().age() > Duration::from_millis(500) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn revoke_all(at: &Instance, user: &str) {
+    let (service, user) = (at.service.clone(), user.to_owned());
+    let revoked: Result<u64, ServiceError> = at
+        .store
+        .run_tx("revoke", move |tx| {
+            let (service, user) = (service.clone(), user.clone());
+            Box::pin(async move { service.revoke_all_in(tx, &user).await })
+        })
+        .await;
+    revoked.unwrap();
+}
+
+async fn what_is_alone_is_refused_for_the_same_reasons(db: Database) {
+    let at = db.instance().await;
+    let alone = async |raw: &str| {
+        let typed = at.service.verify_alone::<Activate>(raw).await.map(|_| ());
+        let named = at.service.verify_named_alone(raw, "activate").await.map(|_| ());
+        (typed, named)
+    };
+    // Before the first reading of keys, and after it.
+    for has_read in [false, true] {
+        if has_read {
+            read(&at).await;
+        }
+        let user = format!("u-{has_read}");
+        let other = at
+            .service
+            .create::<ChangePassword>(user.as_str())
+            .await
+            .unwrap()
+            .raw;
+        let wrong = Err(Refused::WrongPurpose);
+        assert_eq!(alone(&other).await, (wrong.clone(), wrong));
+        assert!(
+            at.service.peek::<ChangePassword>(&other).await.is_ok(),
+            "nothing was used up"
+        );
+        let nonsense = Err(Refused::Malformed);
+        assert_eq!(alone("a.b.c").await, (nonsense.clone(), nonsense));
+
+        let raw = at.service.create::<Activate>(user.as_str()).await.unwrap().raw;
+        assert_eq!(alone(&raw).await, (Ok(()), Err(Refused::Used)));
+        let killed = at.service.create::<Activate>(user.as_str()).await.unwrap().raw;
+        revoke_all(&at, &user).await;
+        let revoked = Err(Refused::Revoked);
+        assert_eq!(alone(&killed).await, (revoked.clone(), revoked));
+        let used = Err(Refused::Used);
+        assert_eq!(
+            alone(&raw).await,
+            (used.clone(), used),
+            "also if it was revoked after that"
         );
     }
 }

@@ -82,6 +82,12 @@ pub(super) async fn one(
             "There is no such purpose here.",
         ));
     }
+    if idempotency_key.is_none() && request.consume {
+        let raw = request.token.expose();
+        let token = app.tokens.verify_named_alone(raw, &request.purpose).await?;
+        let consumed = token.purpose.one_time;
+        return Ok(Verified::of(token, consumed));
+    }
     let key_id = key.id;
     let (tokens, digest) = (app.tokens.clone(), request.digest());
     let request = std::sync::Arc::new(request);
