@@ -6,6 +6,7 @@
 //! passes a filter on its way: addresses are masked, tokens, keys and passwords in URLs left out.
 //! That is the second guard; the first is that no code logs them.
 
+mod fields;
 mod redact;
 mod rotate;
 mod sink;
@@ -118,6 +119,7 @@ fn json_layer(sink: Sink) -> Boxed {
         .json()
         .flatten_event(true)
         .with_span_list(false)
+        .fmt_fields(fields::JsonObject)
         .with_timer(Utc(Clock::system()))
         .with_writer(sink)
         .boxed()
