@@ -82,10 +82,8 @@ pub struct Tx<'c> {
     contended: bool,
     /// How many statements were begun.
     statements: u32,
-    /// The first of them found the database gone.
-    found_gone: bool,
-    /// Any of them did.
-    lost: bool,
+    /// The first of them that found the database gone.
+    lost_at: Option<u32>,
 }
 
 impl<'c> Tx<'c> {
@@ -98,8 +96,7 @@ impl<'c> Tx<'c> {
             joined: false,
             contended: false,
             statements: 0,
-            found_gone: false,
-            lost: false,
+            lost_at: None,
         }
     }
 
@@ -119,8 +116,7 @@ impl<'c> Tx<'c> {
                 joined: false,
                 contended: false,
                 statements: 0,
-                found_gone: false,
-                lost: false,
+                lost_at: None,
             },
             None => Self {
                 raw: conn.raw,
@@ -130,8 +126,7 @@ impl<'c> Tx<'c> {
                 joined: true,
                 contended: false,
                 statements: 0,
-                found_gone: false,
-                lost: false,
+                lost_at: None,
             },
         })
     }
@@ -192,20 +187,21 @@ impl<'c> Tx<'c> {
 
     /// Whether nothing was said to the database, since it was gone.
     pub(crate) fn found_gone(&self) -> bool {
-        self.found_gone
+        self.lost_at == Some(1)
     }
 
     /// Whether the database went away under a statement.
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost
+        self.lost_at.is_some()
     }
 
     /// Turns the database's error into ours, and remembers if others were in the way.
     pub(crate) fn failed(&mut self, error: sqlx::Error) -> crate::Error {
         let error = crate::Error::from(error);
         self.contended |= error.is_contention();
-        self.lost |= matches!(error, crate::Error::Unavailable(_));
-        self.found_gone |= self.lost && self.statements == 1;
+        if matches!(error, crate::Error::Unavailable(_)) {
+            self.lost_at.get_or_insert(self.statements);
+        }
         error
     }
 

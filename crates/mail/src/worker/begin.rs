@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::LEASE;
 use super::brake::PAUSED;
 use super::clerk::Clerk;
+use super::left_alone::LeftAlone;
 use super::start::{Asked, Facts, Job, MAX_OPEN_DOTS, MAX_OPEN_STARTS, Said, Start, busy};
 use crate::EmailAddress;
 use crate::queue::{AccountIntent, LetterNews, MailError, Resolution};
@@ -216,19 +217,10 @@ impl Clerk {
         ready: Vec<Ready<'a>>,
         starts: &mut [Option<Start>],
     ) -> Result<Vec<Ready<'a>>, MailError> {
-        let sealer = self.mailer.sealer();
-        let hashes: Vec<Vec<[u8; 32]>> = ready.iter().map(|one| sealer.address_hashes(&one.to)).collect();
-        let left_alone: HashMap<Vec<u8>, String> = suppressions::among(tx, &hashes.concat())
-            .await?
-            .into_iter()
-            .map(|row| (row.recipient_hash, row.reason))
-            .collect();
+        let left_alone = LeftAlone::among(tx, self.mailer.sealer(), ready.iter().map(|one| &one.to)).await?;
         let mut going = Vec::with_capacity(ready.len());
-        for (mut one, hashes) in ready.into_iter().zip(hashes) {
-            let held = hashes
-                .iter()
-                .find_map(|hash| left_alone.get_key_value(hash.as_slice()));
-            let Some((hash, reason)) = held else {
+        for (place, mut one) in ready.into_iter().enumerate() {
+            let Some((hash, reason)) = left_alone.of(place) else {
                 going.push(one);
                 continue;
             };

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use gatepost_storage::deliveries::NewDelivery;
 use gatepost_storage::deliveries_foreign::Foreign;
-use gatepost_storage::{Tx, deliveries_begun, new_id, suppressions};
+use gatepost_storage::{Tx, deliveries_begun, new_id};
 use uuid::Uuid;
 
 use super::LEASE;
 use super::clerk::Clerk;
+use super::left_alone::LeftAlone;
 use super::start::{Asked, Facts, Job, Said, Start};
 use crate::EmailAddress;
 use crate::queue::MailError;
@@ -38,14 +39,18 @@ impl Clerk {
             return Ok(starts);
         }
         let sealer = self.mailer.sealer();
-        let hashes: Vec<Vec<[u8; 32]>> = fresh.iter().map(|(_, _, to)| sealer.address_hashes(to)).collect();
-        let left_alone = suppressions::among(tx, &hashes.concat()).await?;
-        let left_alone: HashSet<Vec<u8>> = left_alone.into_iter().map(|row| row.recipient_hash).collect();
-        let going = fresh.into_iter().zip(&hashes).filter(|(_, hashes)| {
-            left_alone.is_empty() || !hashes.iter().any(|hash| left_alone.contains(hash.as_slice()))
-        });
-        let going: Vec<(usize, &Arc<Asked>)> = going.map(|((nth, asked, _), _)| (nth, asked)).collect();
-        let facts: Vec<Facts> = going.iter().map(|(_, asked)| asked.facts(sealer)).collect();
+        let left_alone = LeftAlone::among(tx, sealer, fresh.iter().map(|(_, _, to)| *to)).await?;
+        let going = fresh.into_iter().enumerate();
+        let going = going.filter(|(place, _)| left_alone.of(*place).is_none());
+        let (going, facts): (Vec<(usize, &Arc<Asked>)>, Vec<Facts>) = going
+            .map(|(place, (nth, asked, to))| {
+                let facts = match left_alone.hash(place) {
+                    Some(hash) => Facts::letter(to, hash),
+                    None => asked.facts(sealer),
+                };
+                ((nth, asked), facts)
+            })
+            .unzip();
         let new: Vec<(NewDelivery<'_>, Option<&Foreign>)> = going
             .iter()
             .zip(&facts)

@@ -12,6 +12,7 @@ mod fault;
 mod foreign;
 mod fresh;
 mod health;
+mod left_alone;
 mod schedule;
 mod send;
 mod settle;

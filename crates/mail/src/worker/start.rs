@@ -83,13 +83,19 @@ pub(super) enum Facts {
     Intent { about: String },
 }
 
+impl Facts {
+    pub(super) fn letter(to: &EmailAddress, hash: [u8; 32]) -> Self {
+        Facts::Letter {
+            masked: to.masked(),
+            hash,
+        }
+    }
+}
+
 impl Asked {
     pub(super) fn facts(&self, sealer: &Sealer) -> Facts {
         match &self.said {
-            Said::Letter { to, .. } => Facts::Letter {
-                masked: to.masked(),
-                hash: sealer.address_hash(to),
-            },
+            Said::Letter { to, .. } => Facts::letter(to, sealer.address_hash(to)),
             Said::Intent(intent) => Facts::Intent {
                 about: intent.about.key(),
             },
