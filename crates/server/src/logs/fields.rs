@@ -17,54 +17,55 @@ pub(super) struct JsonObject;
 
 impl<'w> FormatFields<'w> for JsonObject {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
-        writer.write_char('{')?;
-        Members::after(writer, true).write_all(fields)
+        writer.write_str(&Members::after("{").and(fields)?)
     }
 
     fn add_fields(&self, current: &'w mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
-        if current.fields.pop().is_none() {
-            current.fields.push('{');
-        }
-        let first = current.fields.ends_with('{');
-        Members::after(current.as_writer(), first).write_all(fields)
+        let open = current.fields.strip_suffix('}').unwrap_or("{");
+        current.fields = Members::after(open).and(fields)?;
+        Ok(())
     }
 }
 
+/// What a request's span takes.
+const ROOM: usize = 160;
+
 /// The members of an object that is open.
-struct Members<'w> {
-    writer: Writer<'w>,
-    first: bool,
+struct Members {
+    text: String,
     result: fmt::Result,
 }
 
-impl<'w> Members<'w> {
-    fn after(writer: Writer<'w>, first: bool) -> Self {
-        Self {
-            writer,
-            first,
-            result: Ok(()),
-        }
+impl Members {
+    fn after(open: &str) -> Self {
+        let mut text = String::with_capacity(ROOM);
+        text.push_str(open);
+        Self { text, result: Ok(()) }
     }
 
-    fn write_all<R: RecordFields>(mut self, fields: R) -> fmt::Result {
+    fn and<R: RecordFields>(mut self, fields: R) -> Result<String, fmt::Error> {
         fields.record(&mut self);
         self.result?;
-        self.writer.write_char('}')
+        self.text.push('}');
+        Ok(self.text)
     }
 
-    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'w>) -> fmt::Result) {
+    fn member(&mut self, field: &Field, value: impl FnOnce(&mut String) -> fmt::Result) {
         if self.result.is_err() {
             return;
         }
         let name = field.name();
-        let name = name.strip_prefix("r#").unwrap_or(name);
-        let comma = if self.first { "" } else { "," };
-        self.first = false;
-        self.result = write!(self.writer, "{comma}\"{name}\":").and_then(|()| value(&mut self.writer));
+        if !self.text.ends_with('{') {
+            self.text.push(',');
+        }
+        self.text.push('"');
+        self.text.push_str(name.strip_prefix("r#").unwrap_or(name));
+        self.text.push_str("\":");
+        self.result = value(&mut self.text);
     }
 }
 
-impl Visit for Members<'_> {
+impl Visit for Members {
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.member(field, |to| {
             if value.is_finite() {
@@ -89,25 +90,27 @@ impl Visit for Members<'_> {
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.member(field, |to| {
-            to.write_char('"')?;
+            to.push('"');
             Escaping(to).write_str(value)?;
-            to.write_char('"')
+            to.push('"');
+            Ok(())
         });
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.member(field, |to| {
-            to.write_char('"')?;
+            to.push('"');
             write!(Escaping(to), "{value:?}")?;
-            to.write_char('"')
+            to.push('"');
+            Ok(())
         });
     }
 }
 
 /// Text between the quotes of a JSON string.
-struct Escaping<'a, W>(&'a mut W);
+struct Escaping<'a>(&'a mut String);
 
-impl<W: Write> Write for Escaping<'_, W> {
+impl Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut plain = 0;
         for (at, byte) in text.bytes().enumerate() {
@@ -115,17 +118,16 @@ impl<W: Write> Write for Escaping<'_, W> {
                 continue;
             }
             // What is escaped is one byte long, so that both sides of it are whole.
-            self.0.write_str(&text[plain..at])?;
+            self.0.push_str(&text[plain..at]);
             match byte {
-                b'"' | b'\\' => {
-                    self.0.write_char('\\')?;
-                    self.0.write_char(char::from(byte))?;
-                }
+                b'"' => self.0.push_str("\\\""),
+                b'\\' => self.0.push_str("\\\\"),
                 _ => write!(self.0, "\\u{byte:04x}")?,
             }
             plain = at + 1;
         }
-        self.0.write_str(&text[plain..])
+        self.0.push_str(&text[plain..]);
+        Ok(())
     }
 }
 

@@ -22,6 +22,8 @@ impl TokenService {
         raw: &str,
         purpose: Option<&str>,
     ) -> Option<Result<AnyToken, Refused>> {
+        // Nothing is to be learnt from a token's header where one dialect is spoken: this is on the way of every check.
+        self.dialect.as_ref()?;
         let Some(dialect) = self.theirs(raw) else {
             let dropped = crate::check::claimed_purpose(raw).is_some_and(|name| self.is_dropped(&name));
             return dropped.then_some(Err(Refused::Malformed));
@@ -94,6 +96,7 @@ impl TokenService {
         purpose: Option<&str>,
         consume: bool,
     ) -> Option<Result<AnyToken, Refused>> {
+        self.dialect.as_ref()?;
         let Some(dialect) = self.theirs(raw) else {
             let dropped = crate::check::claimed_purpose(raw).is_some_and(|name| self.is_dropped(&name));
             return dropped.then_some(Err(Refused::Malformed));

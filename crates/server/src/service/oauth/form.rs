@@ -68,10 +68,17 @@ impl<S: Send + Sync> FromRequest<S> for TokenForm {
 /// The pairs of a form. What is asked about is a token, which needs no decoding, and a long one: byte by byte that was a
 /// tenth of the whole request.
 fn pairs(body: &[u8]) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-    body.split(|byte| *byte == b'&').flat_map(|pair| {
+    let ends = memchr::memchr_iter(b'&', body).chain([body.len()]);
+    let pairs = ends.scan(0, |start, end| {
+        let pair = &body[*start..end];
+        *start = end + 1;
+        Some(pair)
+    });
+    pairs.flat_map(|pair| {
+        let is_plain = !pair.is_empty() && memchr::memchr2(b'%', b'+', pair).is_none();
         let plain = str::from_utf8(pair)
             .ok()
-            .filter(|pair| !pair.is_empty() && !pair.contains(['%', '+']))
+            .filter(|_| is_plain)
             .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
             .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
         let encoded = if plain.is_none() { pair } else { &[] };
