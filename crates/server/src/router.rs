@@ -140,6 +140,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         timeout: REQUEST_TIMEOUT,
         https: app.config.http.public_url.is_https(),
         metrics: Arc::clone(&app.metrics),
+        pages: Some(app.clone()),
     };
     let cors = (!app.config.http.cors_origins.is_empty()).then(|| Cors::new(&app.config));
     // One stack, not one `.layer()` each: every one of those boxes all routes once more, to be cloned by each
@@ -148,11 +149,7 @@ pub fn router(app: &App, roles: Roles, side: Side) -> Result<Router, serde_json:
         .layer(middleware::from_fn_with_state(Arc::new(around), layers::around))
         .option_layer(cors)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(Extension(Document::new(&document)?))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            pages_http::failure::as_page,
-        ));
+        .layer(Extension(Document::new(&document)?));
     let beside_django = roles.api && side.is_public() && app.config.uses_simplejwt();
     let router = router.merge(pages(app, roles, side));
     let router = if beside_django && app.config.modules.has(Module::Accounts) {

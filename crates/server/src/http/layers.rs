@@ -16,8 +16,10 @@ use tracing::Instrument;
 use super::client::TrustedProxies;
 use super::code::Code;
 use super::problem::Problem;
+use crate::app::App;
 use crate::auth::arrival::network;
 use crate::metrics::Metrics;
+use crate::pages_http::failure::{accepts_html, as_page};
 
 /// What the layers need to know.
 #[derive(Debug, Clone)]
@@ -30,11 +32,13 @@ pub struct Around {
     pub https: bool,
     /// Where times are noted.
     pub metrics: Arc<Metrics>,
+    /// Who draws a problem as a page for a browser. Here and not in a layer of its own, which every request would pay for.
+    pub pages: Option<App>,
 }
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The outermost layer: an id, the client, a span, the clock, a net for panics, the headers.
+/// The outermost layer: an id, the client, a span, the clock, a net for panics, pages for browsers, the headers.
 pub async fn around(State(around): State<Arc<Around>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let peer = request
@@ -52,7 +56,13 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route, network);
 
     let mut response = async {
-        let work = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+        let work = async {
+            match around.pages.as_ref().filter(|_| accepts_html(request.headers())) {
+                Some(app) => as_page(app, request, next).await,
+                None => next.run(request).await,
+            }
+        };
+        let work = std::panic::AssertUnwindSafe(work).catch_unwind();
         let response = match tokio::time::timeout(around.timeout, work).await {
             Ok(Ok(response)) => response,
             Ok(Err(panic)) => Problem::internal(panic_text(&*panic)).into_response(),
@@ -136,6 +146,7 @@ mod tests {
             timeout: Duration::from_millis(50),
             https: true,
             metrics: Arc::default(),
+            pages: None,
         };
         let router = router.layer(axum::middleware::from_fn_with_state(
             Arc::new(around),

@@ -1,7 +1,7 @@
 //! A problem as a page, for who looks at it in a browser.
 
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,11 +18,8 @@ struct Document {
     code: String,
 }
 
-/// Turns a problem document into a page, if the request was for one. Programs get the document.
-pub(crate) async fn as_page(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !accepts_html(request.headers()) {
-        return next.run(request).await;
-    }
+/// Answers a request for a page, and a problem with one. Programs get the document.
+pub(crate) async fn as_page(app: &App, request: Request, next: Next) -> Response {
     let lang = Lang::of(request.uri(), request.headers());
     let response = next.run(request).await;
     let is_problem = response
@@ -54,7 +51,8 @@ pub(crate) async fn as_page(State(app): State<App>, request: Request, next: Next
     response
 }
 
-fn accepts_html(headers: &HeaderMap) -> bool {
+/// Whether whoever asks would look at the answer in a browser.
+pub(crate) fn accepts_html(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
         .iter()
