@@ -330,6 +330,21 @@ mod tests {
         assert!(request.to_wire().is_none());
     }
 
+    /// Found by fuzzing: a name whose escapes made what was written longer than what is read.
+    #[test]
+    fn a_sender_that_fits_only_without_its_quotes_is_too_long() {
+        for (backslashes, fits) in [(300, true), (600, false)] {
+            let from = format!("{} <shop@example.com>", "\\".repeat(backslashes));
+            let wire = json!({"to_email": "a@b.co", "from_email": from, "template_data": {"message": "m"}});
+            let parsed = MailRequest::parse_wire(wire.to_string().as_bytes());
+            assert_eq!(parsed.is_ok(), fits, "{parsed:?}");
+            if let Ok(request) = parsed {
+                let again = request.to_wire().unwrap().to_string();
+                assert_eq!(MailRequest::parse_wire(again.as_bytes()), Ok(request));
+            }
+        }
+    }
+
     #[test]
     fn empty_fields_are_none_to_python_and_so_they_are_here() {
         let wire = json!({"to_email": " Ann <ann@example.com> ", "subject": "", "from_email": "",

@@ -71,6 +71,14 @@ impl<'a> Fields<'a> {
             .text("from_email", MAX_LINE)
             .filter(|text| !text.trim().is_empty())
             .and_then(|text| self.parsed::<Sender>("from_email", text));
+        // As it is written again: a name in quotes grows by what has to be escaped.
+        if from
+            .as_ref()
+            .is_some_and(|from| from.to_string().len() > MAX_LINE)
+        {
+            let message = format!("at most {MAX_LINE} bytes, with its name in quotes");
+            self.wrong("from_email", "too_long", &message);
+        }
         let content = self.content(ours);
         let rest = if ours { self.rest() } else { Rest::default() };
         Some(MailRequest {

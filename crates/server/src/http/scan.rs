@@ -23,7 +23,15 @@ pub(crate) enum Finding {
 /// Look over `text` once, without allocating.
 pub(crate) fn scan(text: &[u8]) -> Finding {
     let (mut depth, mut in_string, mut at) = (0_usize, false, 0);
-    while let Some(&byte) = text.get(at) {
+    loop {
+        if in_string {
+            // Most of a text is in strings, a token's above all: on to what could end one.
+            let rest = text.get(at..).unwrap_or_default();
+            at += memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+        }
+        let Some(&byte) = text.get(at) else {
+            return Finding::Fine;
+        };
         at += 1;
         match (in_string, byte) {
             (true, b'\\') => match unit(text, at) {
@@ -52,7 +60,6 @@ pub(crate) fn scan(text: &[u8]) -> Finding {
             _ => {}
         }
     }
-    Finding::Fine
 }
 
 /// The code unit of an escape `uXXXX` that begins at `at`.
