@@ -171,10 +171,10 @@ async fn what_is_alone_is_refused_for_the_same_reasons(db: Database) {
         revoke_all(&at, &user).await;
         let revoked = Err(Refused::Revoked);
         assert_eq!(alone(&killed).await, (revoked.clone(), revoked));
-        let used = Err(Refused::Used);
+        let too_late = Err(Refused::Used);
         assert_eq!(
             alone(&raw).await,
-            (used.clone(), used),
+            (too_late.clone(), too_late),
             "also if it was revoked after that"
         );
     }
