@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatepost_tokens::simplejwt::{Settings, SimpleJwt};
-use gatepost_tokens::{Access, Activate, Algorithm, Clock, KeyRing, Keys, SigningKey, Tokens};
+use gatepost_tokens::{Access, Activate, Algorithm, Clock, CreateError, KeyRing, Keys, SigningKey, Tokens};
 use libfuzzer_sys::fuzz_target;
 
 const SECRET: &str = "for the fuzzer only: everybody knows it";
@@ -62,7 +62,10 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = (gate.theirs.jti(&payload).is_ok(), gate.theirs.user_id(&payload));
         let _ = gate.theirs.expires_at(&payload);
         let _ = gate.theirs.slide(&mut payload);
-        let written = gate.theirs.encode(&payload).expect("what was read can be written");
-        assert!(written.len() > 8192 || gate.theirs.decode(&written).is_ok());
+        // What Python escapes may make it longer than a token can be.
+        match gate.theirs.encode(&payload) {
+            Ok(written) => assert!(gate.theirs.decode(&written).is_ok()),
+            Err(error) => assert!(matches!(error, CreateError::TooLarge(_)), "{error}"),
+        }
     }
 });
