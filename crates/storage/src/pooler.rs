@@ -69,13 +69,14 @@ async fn look(held: &mut PgConnection, options: &PgConnectOptions) -> Result<boo
     let others = process(&mut other).await?;
     let mut alone = own != others;
     for _ in 0..ROUNDS {
-        if !alone {
-            break;
-        }
-        alone = process(held).await? == own;
+        alone = alone && process(held).await? == own;
+        // Once in any case: in statement mode it is refused.
         sqlx::raw_sql("BEGIN").execute(&mut other).await?;
         alone = alone && process(&mut other).await? == others && process(held).await? == own;
         sqlx::raw_sql("ROLLBACK").execute(&mut other).await?;
+        if !alone {
+            break;
+        }
     }
     other.close().await?;
     Ok(alone)

@@ -173,7 +173,7 @@ fn a_pooler_that_is_killed_lets_nobody_in_who_was_shut_out_and_comes_back() {
     a_logout_reaches(&far, &near, &account);
 }
 
-/// It says so and ends; or the error that it meets names the setting.
+/// It says so and ends; or the errors that it meets name the setting.
 #[test]
 fn a_pooler_that_cannot_be_worked_with_is_named() {
     let statements = PgBouncer::start(&postgres_url(), "statement", 3);
@@ -189,6 +189,10 @@ fn a_pooler_that_cannot_be_worked_with_is_named() {
         .prepare();
     gatepost.spawn();
     wait_until("said", PATIENCE, || {
-        gatepost.said().contains("set storage.pooler to \"transaction\"")
+        // A line of JSON, or of text if it met it before it served.
+        gatepost
+            .said()
+            .replace('\\', "")
+            .contains("set storage.pooler to \"transaction\"")
     });
 }
