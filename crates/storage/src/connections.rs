@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection, Postgres, Row as _};
 
 /// How long a connection is waited for: another's end, or the server's coming back.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one may have rested and still be taken as it is.
 const FRESH: Duration = Duration::from_secs(1);
 /// How long the server may take to say that a rested one is well.

@@ -151,12 +151,12 @@ impl Store {
         loop {
             let mut held = connections.take().await.map_err(Error::from)?;
             let unasked = held.is_unasked();
-            let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
-            let outcome = body(&mut tx).await;
-            let (contended, gone, wakes) = (tx.was_contended(), tx.found_gone(), tx.take_wakes());
-            let lost = tx.is_lost();
-            drop(tx);
-            if !lost {
+            let (outcome, contended, gone, wakes) = {
+                let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
+                let outcome = body(&mut tx).await;
+                (outcome, tx.was_contended(), tx.lost_at(), tx.take_wakes())
+            };
+            if gone.is_none() {
                 held.settled();
             }
             match outcome {
@@ -165,7 +165,7 @@ impl Store {
                     return Ok(value);
                 }
                 // It was dead before anything was said.
-                Err(_) if gone && unasked => continue,
+                Err(_) if gone == Some(1) && unasked => continue,
                 Err(_) if contended && tries < RETRIES => {}
                 Err(error) => return Err(error),
             }
@@ -231,11 +231,11 @@ impl Store {
     {
         let mut held = connections.take_asked().await.map_err(Error::from)?;
         if keeps_sessions {
-            let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
-            let result = body(&mut tx).await;
-            let lost = tx.is_lost();
-            drop(tx);
-            if !lost {
+            let (result, gone) = {
+                let mut tx = Tx::begin(Raw::Postgres(held.conn()), self);
+                (body(&mut tx).await, tx.lost_at())
+            };
+            if gone.is_none() {
                 held.settled();
             }
             return result;

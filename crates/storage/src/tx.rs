@@ -185,14 +185,9 @@ impl<'c> Tx<'c> {
         self.contended
     }
 
-    /// Whether nothing was said to the database, since it was gone.
-    pub(crate) fn found_gone(&self) -> bool {
-        self.lost_at == Some(1)
-    }
-
-    /// Whether the database went away under a statement.
-    pub(crate) fn is_lost(&self) -> bool {
-        self.lost_at.is_some()
+    /// Which statement, counted from 1, found the database gone.
+    pub(crate) fn lost_at(&self) -> Option<u32> {
+        self.lost_at
     }
 
     /// Turns the database's error into ours, and remembers if others were in the way.

@@ -50,8 +50,8 @@ impl TokenService {
     }
 
     async fn verify_alone_uncounted<P: Purpose>(&self, raw: &str) -> Result<Token<P>, Refused> {
-        let (service, text) = (self.clone(), raw.to_owned());
         if !self.may_settle_alone() {
+            let (service, text) = (self.clone(), raw.to_owned());
             return self
                 .store
                 .run_tx("verify_token", move |tx| {
@@ -299,8 +299,8 @@ async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) 
     // A letter that was sent twice has a twin of this token, which may live longer.
     let until = Timestamp::from_secs(claims.expires_at.max(claims.keep_until.unwrap_or(0)));
     let use_up = how == Use::Consume && spec.one_time;
-    // Whether this call used it, if that was tried.
-    let used = match claims.generation {
+    // Whether this call used it up.
+    let won = match claims.generation {
         // What most links are: nothing else is to be asked before they are used.
         Some(generation) if use_up && claims.session.is_none() => {
             let token = blacklist::Use {
@@ -312,7 +312,7 @@ async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) 
             };
             match blacklist::use_up(tx, &token).await? {
                 blacklist::Used::Outdated => return Err(outdated(tx, claims).await?),
-                used => Some(used == blacklist::Used::Won),
+                used => used == blacklist::Used::Won,
             }
         }
         generation => {
@@ -322,14 +322,10 @@ async fn settle(tx: &mut Tx<'_>, spec: &PurposeSpec, claims: &Claims, how: Use) 
                 return Err(outdated(tx, claims).await?);
             }
             session_stands(tx, spec, claims, how).await?;
-            if use_up {
-                Some(blacklist::insert(tx, &claims.jti, "used", until).await?)
-            } else {
-                None
-            }
+            use_up && blacklist::insert(tx, &claims.jti, "used", until).await?
         }
     };
-    if used == Some(true) {
+    if won {
         return Ok(());
     }
     match blacklist::reason(tx, &claims.jti).await?.as_deref() {

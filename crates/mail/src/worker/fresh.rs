@@ -38,18 +38,12 @@ impl Clerk {
         if fresh.is_empty() {
             return Ok(starts);
         }
-        let sealer = self.mailer.sealer();
-        let left_alone = LeftAlone::among(tx, sealer, fresh.iter().map(|(_, _, to)| *to)).await?;
+        let left_alone =
+            LeftAlone::among(tx, self.mailer.sealer(), fresh.iter().map(|(_, _, to)| *to)).await?;
         let going = fresh.into_iter().enumerate();
         let going = going.filter(|(place, _)| left_alone.of(*place).is_none());
         let (going, facts): (Vec<(usize, &Arc<Asked>)>, Vec<Facts>) = going
-            .map(|(place, (nth, asked, to))| {
-                let facts = match left_alone.hash(place) {
-                    Some(hash) => Facts::letter(to, hash),
-                    None => asked.facts(sealer),
-                };
-                ((nth, asked), facts)
-            })
+            .map(|(place, (nth, asked, to))| ((nth, asked), Facts::letter(to, left_alone.hash(place))))
             .unzip();
         let new: Vec<(NewDelivery<'_>, Option<&Foreign>)> = going
             .iter()

@@ -33,12 +33,13 @@ impl LeftAlone {
     /// Under which hash the address stands on the list, and why.
     pub(super) fn of(&self, nth: usize) -> Option<(&[u8], &str)> {
         let on_list = |hash: &[u8; 32]| self.reasons.get_key_value(hash.as_slice());
-        let (hash, reason) = self.hashes.get(nth)?.iter().find_map(on_list)?;
+        let (hash, reason) = self.hashes[nth].iter().find_map(on_list)?;
         Some((hash, reason))
     }
 
     /// The address's hash under the newest key.
-    pub(super) fn hash(&self, nth: usize) -> Option<[u8; 32]> {
-        self.hashes.get(nth)?.first().copied()
+    pub(super) fn hash(&self, nth: usize) -> [u8; 32] {
+        // A sealer has a key at least.
+        self.hashes[nth][0]
     }
 }

@@ -22,13 +22,20 @@ impl TokenService {
         raw: &str,
         purpose: Option<&str>,
     ) -> Option<Result<AnyToken, Refused>> {
+        Some(match self.of_theirs(raw)? {
+            Ok(dialect) => self.look_closely(&dialect, raw, purpose).await,
+            Err(refused) => Err(refused),
+        })
+    }
+
+    /// The dialect that the token is of, or why it is refused as one of ours. `None`: it goes by our rules.
+    fn of_theirs(&self, raw: &str) -> Option<Result<Arc<Dialect>, Refused>> {
         // Nothing is to be learnt from a token's header where one dialect is spoken: this is on the way of every check.
-        self.dialect.as_ref()?;
-        let Some(dialect) = self.theirs(raw) else {
-            let dropped = crate::check::claimed_purpose(raw).is_some_and(|name| self.is_dropped(&name));
-            return dropped.then_some(Err(Refused::Malformed));
-        };
-        Some(self.look_closely(&dialect, raw, purpose).await)
+        let dialect = self.dialect.as_ref()?;
+        match crate::check::claimed_purpose(raw) {
+            None => Some(Ok(Arc::clone(dialect))),
+            Some(purpose) => self.is_dropped(&purpose).then_some(Err(Refused::Malformed)),
+        }
     }
 
     /// Whether it is a refresh token with time left, of a dialect that is taken. Whether it was used up is not asked.
@@ -96,12 +103,10 @@ impl TokenService {
         purpose: Option<&str>,
         consume: bool,
     ) -> Option<Result<AnyToken, Refused>> {
-        self.dialect.as_ref()?;
-        let Some(dialect) = self.theirs(raw) else {
-            let dropped = crate::check::claimed_purpose(raw).is_some_and(|name| self.is_dropped(&name));
-            return dropped.then_some(Err(Refused::Malformed));
-        };
-        Some(use_up(tx, &dialect, raw, purpose, consume).await)
+        Some(match self.of_theirs(raw)? {
+            Ok(dialect) => use_up(tx, &dialect, raw, purpose, consume).await,
+            Err(refused) => Err(refused),
+        })
     }
 
     async fn account(&self, dialect: &Arc<Dialect>, subject: &str) -> Result<Option<Account>, Refused> {
