@@ -6,8 +6,8 @@
 //! passes a filter on its way: addresses are masked, tokens, keys and passwords in URLs left out.
 //! That is the second guard; the first is that no code logs them.
 
-mod fields;
 mod redact;
+pub(crate) mod request;
 mod rotate;
 mod sink;
 
@@ -25,6 +25,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{Log, LogFormat};
+use request::About;
 use sink::Sink;
 
 /// Why there are no logs.
@@ -119,17 +120,19 @@ fn json_layer(sink: Sink) -> Boxed {
         .json()
         .flatten_event(true)
         .with_span_list(false)
-        .fmt_fields(fields::JsonObject)
         .with_timer(Utc(Clock::system()))
+        .map_event_format(About::Json)
         .with_writer(sink)
         .boxed()
 }
 
 fn text_layer(sink: Sink) -> Boxed {
+    let colours = io::stderr().is_terminal();
     fmt::layer()
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(colours)
         .with_target(false)
         .with_timer(Short(Clock::system()))
+        .map_event_format(|format| About::Text(format.with_ansi(colours)))
         .with_writer(sink)
         .boxed()
 }

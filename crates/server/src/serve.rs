@@ -17,6 +17,7 @@ use tower::ServiceExt;
 use crate::app::{App, BuildError};
 use crate::events;
 use crate::http::drain::Draining;
+use crate::http::header_timer::HeaderTimer;
 use crate::roles::Roles;
 use crate::router::{self, Side};
 use crate::workers;
@@ -160,7 +161,7 @@ fn converse(open: &GracefulShutdown, stream: TcpStream, peer: SocketAddr, router
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeaderTimer::default())
         .header_read_timeout(HEADERS_WITHIN);
     builder
         .http2()

@@ -2,8 +2,7 @@
 //! answer carries.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -17,7 +16,7 @@ use super::client::TrustedProxies;
 use super::code::Code;
 use super::problem::Problem;
 use crate::app::App;
-use crate::auth::arrival::network;
+use crate::logs::request::{InHand, RequestId};
 use crate::metrics::Metrics;
 use crate::pages_http::failure::{accepts_html, as_page};
 
@@ -47,15 +46,23 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
         .map(|info| info.0);
     let client = around.proxies.client(peer, request.headers());
     request.extensions_mut().insert(client);
-    let id = request_id();
-    let method = request.method().clone();
-    // The pattern, never the path itself: a path or a query may hold a token.
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
-    let network = network(client.0);
-    let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route, network);
+    let id = RequestId::next();
+    let in_hand = InHand {
+        id,
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        client: client.0,
+    };
+    let matched = in_hand.route.clone();
+    let span = tracing::debug_span!(
+        "request",
+        %id,
+        method = %in_hand.method,
+        route = in_hand.route(),
+        network = in_hand.network()
+    );
 
-    let mut response = async {
+    let work = async {
         let work = async {
             match around.pages.as_ref().filter(|_| accepts_html(request.headers())) {
                 Some(app) => as_page(app, request, next).await,
@@ -74,14 +81,14 @@ pub async fn around(State(around): State<Arc<Around>>, mut request: Request, nex
             "answered"
         );
         response
-    }
-    .instrument(span)
-    .await;
+    };
+    let mut response = in_hand.during(work.instrument(span)).await;
 
     let status = response.status().as_u16();
+    let route = matched.as_ref().map_or("-", MatchedPath::as_str);
     around.metrics.http.note(route, status, started.elapsed());
     set_headers(&mut response, around.https);
-    response.headers_mut().insert(REQUEST_ID, id);
+    response.headers_mut().insert(REQUEST_ID, id.header());
     response
 }
 
@@ -105,14 +112,6 @@ fn set_headers(response: &mut Response, https: bool) {
     if https {
         or_else(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
     }
-}
-
-/// A number for finding a request in the log: a random start for each process, then counting.
-fn request_id() -> HeaderValue {
-    static NEXT: LazyLock<AtomicU64> =
-        LazyLock::new(|| AtomicU64::new(u64::from_be_bytes(crate::random::bytes())));
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    HeaderValue::from_str(&format!("{number:016x}")).unwrap_or(HeaderValue::from_static("-"))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -6,6 +6,7 @@ pub mod code;
 pub mod cors;
 pub(crate) mod drain;
 pub mod extract;
+pub(crate) mod header_timer;
 pub mod health;
 pub mod json;
 pub mod layers;

@@ -1,6 +1,7 @@
 //! API keys: made once, shown once, and presented as `Authorization: Bearer gp_...`.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -50,13 +51,14 @@ fn hash(key: &str) -> [u8; 32] {
     Sha256::digest(key.as_bytes()).into()
 }
 
-/// Whose key came with the request, and what it may do. Prefer [`Allowed`], which also asks for a scope.
+/// Whose key came with the request, and what it may do. Prefer [`Allowed`], which also asks for a scope. Cheap to clone:
+/// every request takes it from those that are [known](super::known_keys).
 #[derive(Debug, Clone)]
 pub struct ApiKey {
     /// The key's id.
     pub id: Uuid,
     /// What people call it.
-    pub name: String,
+    pub name: Arc<str>,
     /// What it may do.
     pub scopes: Scopes,
 }

@@ -79,7 +79,7 @@ impl KnownKeys {
                 noted: AtomicI64::new(row.last_used_at.map_or(NEVER, Timestamp::as_micros)),
                 key: ApiKey {
                     id: row.id,
-                    name: row.name,
+                    name: row.name.into(),
                     scopes: Scopes::stored(&row.scopes),
                 },
                 read_at,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use gatepost_tokens::is_purpose_name;
 
@@ -110,9 +111,9 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Everything that one key may do: at least one scope, each once.
+/// Everything that one key may do: at least one scope, each once. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scopes(Vec<Scope>);
+pub struct Scopes(Arc<[Scope]>);
 
 impl Scopes {
     /// The scopes of these names.
@@ -126,7 +127,7 @@ impl Scopes {
         if scopes.is_empty() {
             Err(ScopeError::None)
         } else {
-            Ok(Self(scopes))
+            Ok(Self(scopes.into()))
         }
     }
 

@@ -74,7 +74,7 @@ async fn basic(app: &App, credential: &str) -> Result<Option<ApiKey>, OAuthError
         return Ok(None);
     };
     // RFC 6749 wants both encoded as in a form; few clients do that, and a name may hold a `+` or a `%` itself.
-    let named = |user: &str| user == key.name || user == key.id.to_string();
+    let named = |user: &str| *user == *key.name || user == key.id.to_string();
     let is_its = named(user) || named(&plain(user));
     Ok(is_its.then_some(key))
 }

@@ -16,37 +16,38 @@ use crate::service::api_key::TokensVerify;
 /// What can be said of a token; of one that is not good, nothing but that (RFC 7662, 2.2).
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Introspection {
-    /// Whether it is good now.
+    /// Whether it is good now. If not, nothing else is here.
     active: bool,
-    #[serde(flatten)]
-    said: Option<Said>,
-}
-
-/// What a good token says.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Said {
     /// `Bearer` for an access token, else `N_A` (RFC 8693, 2.2.1): it opens no resource.
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     /// What it is for: `access`, `refresh`, `activate`...
-    purpose: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<String>,
     /// Whose it is.
-    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
     /// Who made it.
-    iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
     /// For whom.
-    aud: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
     /// When it was made, in seconds since 1970.
-    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     /// From which second on it is dead.
-    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
     /// Its identity.
-    jti: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
     /// Its session.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
     /// The claims that were added when it was made.
     #[serde(skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     claims: Map<String, Value>,
 }
 
@@ -76,35 +77,30 @@ pub async fn introspect(
             if let Some(cache) = app.cache.as_ref().filter(|_| token.purpose.name == Access::NAME) {
                 cache.vouch(&token);
             }
-            Ok(Json(Introspection {
-                active: true,
-                said: Some(said(&app, token)),
-            }))
+            Ok(Json(said(&app, token)))
         }
         Err(refused @ Refused::Unavailable(_)) => Err(refused.into()),
         Err(_) => Ok(Json(Introspection::default())),
     }
 }
 
-fn said(app: &App, token: AnyToken) -> Said {
+fn said(app: &App, token: AnyToken) -> Introspection {
     let AnyToken {
         purpose,
         claims,
         extra,
     } = token;
-    Said {
-        token_type: if purpose.name == Access::NAME {
-            "Bearer"
-        } else {
-            "N_A"
-        },
-        purpose: purpose.name,
-        sub: claims.subject,
-        iss: app.config.tokens.issuer.clone(),
-        aud: app.config.tokens.audience.clone(),
-        iat: claims.issued_at,
-        exp: claims.expires_at,
-        jti: claims.jti,
+    let opens = purpose.name == Access::NAME;
+    Introspection {
+        active: true,
+        token_type: Some(if opens { "Bearer" } else { "N_A" }),
+        purpose: Some(purpose.name),
+        sub: Some(claims.subject),
+        iss: Some(app.config.tokens.issuer.clone()),
+        aud: Some(app.config.tokens.audience.clone()),
+        iat: Some(claims.issued_at),
+        exp: Some(claims.expires_at),
+        jti: Some(claims.jti),
         sid: claims.session.map(|session| session.sid),
         claims: extra,
     }
