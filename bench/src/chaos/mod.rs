@@ -52,6 +52,17 @@ struct Start {
     time: Timestamp,
 }
 
+impl Start {
+    /// When a server was killed and when it was back.
+    fn tell(self, kill: &Kill) -> String {
+        let seconds = |at: Instant| at.saturating_duration_since(self.instant).as_secs_f64();
+        let back = kill.back.map_or("not back".to_owned(), |back| {
+            format!("back at {:.1} s", seconds(back))
+        });
+        format!("{} at {:.2} s, {back}", kill.server, seconds(kill.at))
+    }
+}
+
 /// One kill.
 #[derive(Debug, Clone)]
 struct Kill {

@@ -1,6 +1,6 @@
 //! What became of everything.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use crate::outside::{Client, Received, Sink, escape};
 
 /// From the mail server's having a letter to our having noted its answer, at most, on a busy machine.
 const WINDOW: Duration = Duration::from_secs(2);
+/// So many letters are looked for one by one.
+const MANY: usize = 20;
 /// What two threads of ours may disagree about when something was.
 const SLACK: Duration = Duration::from_millis(100);
 
@@ -35,26 +37,43 @@ pub struct Report {
     pub unknown: Vec<String>,
     /// Kills by server.
     pub kills: BTreeMap<&'static str, usize>,
+    /// When each was killed, in seconds from the start, and when it answered again.
+    pub history: Vec<String>,
     /// Processes that ended by themselves, and what they said.
     pub own_ends: Vec<String>,
+    /// What is left on RabbitMQ in the end.
+    pub queues: Vec<String>,
     /// How long it took until the last letter was settled when nothing was killed any more.
     pub drained: Duration,
     seed: u64,
     lasted: Duration,
 }
 
-/// Waits until every letter is settled; gives the time that it took.
+/// Waits until every letter has arrived or stands `unknown`, and none is open any more; gives the time that it took.
 pub(super) fn drain(sink: &Sink, letters: &Letters, reader: &Client, patience: Duration) -> Duration {
     let began = Instant::now();
-    let answered = letters.book().answered.len();
+    let answered = letters.book().answered;
     while began.elapsed() < patience {
-        // Looked for in the ledger only when they may all have arrived.
-        if sink.count() + 50 >= answered && nothing_open(reader) {
+        let received = sink.received();
+        let arrived: HashSet<&str> = received
+            .iter()
+            .flat_map(|letter| letter.to.iter().map(String::as_str))
+            .collect();
+        let mut missing = answered.keys().filter(|to| !arrived.contains(to.as_str()));
+        // Looked for in the ledger only when few are missing, or it would be asked all the time.
+        let few = missing.clone().nth(MANY).is_none();
+        if few && missing.all(|to| is_unknown(reader, to)) && nothing_open(reader) {
             break;
         }
         thread::sleep(Duration::from_millis(500));
     }
     began.elapsed()
+}
+
+fn is_unknown(reader: &Client, to: &str) -> bool {
+    reader
+        .try_send("GET", &format!("/api/mail?to={}", escape(to)), None)
+        .is_ok_and(|answer| answer.status == 200 && answer.json()["items"][0]["state"] == "unknown")
 }
 
 fn nothing_open(reader: &Client) -> bool {
@@ -87,7 +106,9 @@ impl Report {
             twins: Vec::new(),
             unknown: Vec::new(),
             kills: BTreeMap::new(),
+            history: kills.iter().map(|kill| start.tell(kill)).collect(),
             own_ends: watched.iter().flat_map(|w| w.own_ends.clone()).collect(),
+            queues: watched.iter().flat_map(Watched::queues).collect(),
             drained,
             seed: plan.seed,
             lasted: plan.how_long,
@@ -232,7 +253,9 @@ impl fmt::Display for Report {
         let parts = [
             ("unknown", &self.unknown),
             ("twin", &self.twins),
+            ("killed", &self.history),
             ("ended by itself", &self.own_ends),
+            ("on RabbitMQ", &self.queues),
             ("FAULT", &self.faults),
         ];
         for (what, list) in parts {

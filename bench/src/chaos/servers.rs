@@ -94,7 +94,29 @@ pub(super) struct Watched {
     pub(super) kills: Vec<Kill>,
     pub(super) own_ends: Vec<String>,
     /// Dropped, and with it ended, when nobody asks it any more.
-    pub(super) _server: Server,
+    server: Server,
+}
+
+impl Watched {
+    /// The queues of a broker that hold something or do not run: name, state, ready, in hand, consumers.
+    pub(super) fn queues(&self) -> Vec<String> {
+        let Server::Rabbit(rabbit) = &self.server else {
+            return Vec::new();
+        };
+        let listed = rabbit.ctl(&[
+            "list_queues",
+            "name",
+            "state",
+            "messages_ready",
+            "messages_unacknowledged",
+            "consumers",
+        ]);
+        let holds = |line: &&str| {
+            let fields: Vec<&str> = line.split('\t').collect();
+            matches!(fields[..], [_, state, ready, in_hand, _] if (state, ready, in_hand) != ("running", "0", "0"))
+        };
+        listed.lines().skip(1).filter(holds).map(str::to_owned).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -142,7 +164,7 @@ impl Watch {
         Watched {
             kills: std::mem::take(&mut seen.kills),
             own_ends: std::mem::take(&mut seen.own_ends),
-            _server: server,
+            server,
         }
     }
 }

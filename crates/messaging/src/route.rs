@@ -92,6 +92,9 @@ pub struct Outgoing {
     pub attempts: u32,
     /// When it was published first. `None`: now.
     pub enqueued_at: Option<Timestamp>,
+    /// When it goes this way once more, its end being another than to be over: by this a consumer tells it from another
+    /// delivery of the message that it has acknowledged. `None`: it never went.
+    pub again_at: Option<Timestamp>,
 }
 
 impl Outgoing {
@@ -102,6 +105,7 @@ impl Outgoing {
             envelope,
             attempts: 0,
             enqueued_at: None,
+            again_at: None,
         }
     }
 
@@ -116,6 +120,13 @@ impl Outgoing {
     #[must_use]
     pub fn enqueued_at(mut self, at: Timestamp) -> Self {
         self.enqueued_at = Some(at);
+        self
+    }
+
+    /// Sets when it goes once more.
+    #[must_use]
+    pub fn again_at(mut self, at: Timestamp) -> Self {
+        self.again_at = Some(at);
         self
     }
 }

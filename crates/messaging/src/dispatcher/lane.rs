@@ -253,6 +253,8 @@ async fn bring(plan: &Plan, turn: &Turn, rows: Vec<OutboxRow>) {
 }
 
 fn outgoing(plan: &Plan, row: OutboxRow) -> Outgoing {
+    // Handed over, and postponed by whoever handled it, or missed on the broker; or back from the dead letters.
+    let went_before = row.attempts > 0 || row.handed_times > 0 || row.last_error.is_some();
     let route = match plan.exchanges.get(&row.queue) {
         Some(exchange) => Route::exchange(exchange.clone(), row.kind.clone()).optional(),
         None => Route::queue(row.queue.clone()),
@@ -275,9 +277,14 @@ fn outgoing(plan: &Plan, row: OutboxRow) -> Outgoing {
         expires_at: row.expires_at,
         dedupe_key: row.dedupe_key,
     };
-    Outgoing::new(route, envelope)
+    let outgoing = Outgoing::new(route, envelope)
         .attempts(u32::try_from(row.attempts).unwrap_or(0))
-        .enqueued_at(row.enqueued_at)
+        .enqueued_at(row.enqueued_at);
+    if went_before {
+        outgoing.again_at(plan.store.now())
+    } else {
+        outgoing
+    }
 }
 
 /// A message under way.

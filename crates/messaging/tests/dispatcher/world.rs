@@ -38,11 +38,16 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(db: Database) -> Self {
+        Self::at(db, &amqp_url()).await
+    }
+
+    /// On the RabbitMQ of this URL.
+    pub(crate) async fn at(db: Database, url: &str) -> Self {
         let clock = ManualClock::at(Clock::system().now());
         let store = db.open(&[Set::Messaging], clock.clock()).await;
-        let broker = Broker::connect(&amqp_url()).await.expect("RabbitMQ");
+        let broker = Broker::connect(url).await.expect("RabbitMQ");
         let queue = format!("test.dispatch.{}", new_id(clock.now()).simple());
-        let connection = Connection::connect(&amqp_url(), ConnectionProperties::default())
+        let connection = Connection::connect(url, ConnectionProperties::default())
             .await
             .unwrap();
         let channel = connection.create_channel().await.unwrap();

@@ -20,6 +20,8 @@ pub(super) const STARTS: &str = "x-starts";
 pub(super) const NOT_BEFORE: &str = "x-not-before";
 /// How many copies were made of it so far, which tells a copy from what it was copied from.
 pub(super) const COPIES: &str = "x-copies";
+/// When an outbox handed it over once more, in microseconds since 1970: not the message that was acknowledged.
+pub(super) const AGAIN_AT: &str = "x-again-at";
 /// There, if the id was made here and nobody has kept it yet: another delivery of the original gets another.
 pub(super) const ID_MADE: &str = "x-id-made";
 /// Why the last try failed.
@@ -38,7 +40,7 @@ pub(super) const REPLAYED_AT: &str = "x-replayed-at";
 pub(super) fn is_ours(name: &str) -> bool {
     matches!(
         name,
-        STARTS | NOT_BEFORE | COPIES | ID_MADE | LAST_ERROR | DEAD_REASON | DEAD_DETAIL | DIED_AT
+        STARTS | NOT_BEFORE | COPIES | AGAIN_AT | ID_MADE | LAST_ERROR | DEAD_REASON | DEAD_DETAIL | DIED_AT
     )
 }
 

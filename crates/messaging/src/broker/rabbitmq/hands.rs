@@ -35,11 +35,15 @@ pub(super) struct Original {
 }
 
 /// Which message, and which of its copies: what is remembered of an original must not be taken for true of its
-/// copy, or the last one would be lost where the broker had heard an acknowledgement after all.
+/// copy, or the last one would be lost where the broker had heard an acknowledgement after all. The same goes for
+/// what an outbox hands over once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Which {
     pub(super) id: Uuid,
     pub(super) copies: i64,
+    pub(super) again_at: i64,
+    /// The SHA-256 of its body, if it came without an id. Each delivery of it is given another.
+    pub(super) body: Option<[u8; 32]>,
 }
 
 /// One delivery on one channel.
@@ -112,6 +116,11 @@ impl Slot {
         self.grip().take()
     }
 
+    /// Whether the broker has taken the delivery back, and nobody has settled it.
+    fn is_lost(&self) -> bool {
+        self.grip().as_ref().is_some_and(|tag| !tag.alive())
+    }
+
     /// Takes a newer delivery instead of a lost one; gives it back if there is no need of it.
     fn renew(&self, newer: Tag) -> Option<Tag> {
         let mut grip = self.grip();
@@ -124,18 +133,19 @@ impl Slot {
     }
 
     /// What is to become of the message when the broker delivers it again.
-    pub(super) fn remember(&self, verdict: Verdict) {
+    pub(super) fn remember(&self, fate: Fate) {
         *self.grip() = None;
-        self.hands.remember(self.which, Fate::Decided(verdict));
+        self.hands.remember(self.which, fate);
     }
 }
 
 /// What was taken back and never begun.
 impl Drop for Slot {
     fn drop(&mut self) {
-        let lost = self.grip().as_ref().is_some_and(|tag| !tag.alive());
-        if lost {
+        if self.is_lost() {
             self.hands.remember(self.which, Fate::Innocent);
+        } else {
+            self.hands.let_go(&self.which);
         }
     }
 }
@@ -147,6 +157,11 @@ pub(super) enum Fate {
     Innocent,
     /// Its handling ended, and the broker could not be told.
     Decided(Verdict),
+    /// All about it is written, and the broker could not be told. What was written need not be that it is done: nothing is
+    /// written again.
+    Over,
+    /// The same, and it was acknowledged on a channel that was lost soon after: the broker may have heard.
+    Unheard,
 }
 
 /// What to do with a message that may have been here before.
@@ -166,6 +181,8 @@ struct Inner {
     order: VecDeque<Which>,
     told: HashMap<Which, Told>,
     told_order: VecDeque<(Timestamp, Which)>,
+    /// Those without an id of their own that are in one of the maps, or were until a moment ago.
+    nameless: HashMap<[u8; 32], Vec<Which>>,
 }
 
 /// An acknowledgement that was written.
@@ -215,7 +232,28 @@ impl Hands {
             inner.held.retain(|_, slot| slot.strong_count() > 0);
         }
         inner.held.insert(which, Arc::downgrade(&slot));
+        if let Some(body) = which.body {
+            let same = inner.nameless.entry(body).or_default();
+            if !same.contains(&which) {
+                same.push(which);
+            }
+        }
         slot
+    }
+
+    /// The message with this body and no id that was here on a channel that is lost, if there was one. The broker does not
+    /// say: after it was killed it calls new what it gives out again.
+    pub(super) fn nameless(&self, body: &[u8; 32], now: Timestamp) -> Option<Which> {
+        let candidates = self.inner().nameless.get(body)?.clone();
+        candidates.into_iter().find(|which| {
+            // Upgraded outside the lock: should it be the last, its end locks as well.
+            let held = self.inner().held.get(which).and_then(Weak::upgrade);
+            if let Some(slot) = held {
+                return slot.is_lost();
+            }
+            let inner = self.inner();
+            inner.known.contains_key(which) || inner.is_unheard(which, now)
+        })
     }
 
     /// A message that may have been here before.
@@ -233,7 +271,7 @@ impl Hands {
         let fate = inner
             .known
             .remove(&which)
-            .or_else(|| inner.was_told(which, now).then_some(Fate::Decided(Verdict::Done)));
+            .or_else(|| inner.was_told(which, now).then_some(Fate::Unheard));
         match fate {
             Some(fate) => Again::Known(tag, fate),
             None => Again::Stranger(tag),
@@ -249,6 +287,17 @@ impl Hands {
         while inner.order.len() > REMEMBERED {
             if let Some(oldest) = inner.order.pop_front() {
                 inner.known.remove(&oldest);
+                inner.forget_body(&oldest);
+            }
+        }
+    }
+
+    /// A message left the hand. What is still to be known of it is in the other maps.
+    fn let_go(&self, which: &Which) {
+        if which.body.is_some() {
+            let mut inner = self.inner();
+            if !inner.known.contains_key(which) && !inner.told.contains_key(which) {
+                inner.forget_body(which);
             }
         }
     }
@@ -265,7 +314,7 @@ impl Hands {
     pub(super) fn told(&self, slot: &Slot, now: Timestamp) {
         let mut inner = self.inner();
         inner.held.remove(&slot.which);
-        if inner.told_order.len() >= REMEMBERED {
+        while inner.told_order.len() >= REMEMBERED || inner.oldest_was_heard(now) {
             inner.drop_oldest_told();
         }
         inner.told_order.push_back((now, slot.which));
@@ -292,12 +341,42 @@ impl Inner {
             && self.told.get(&which).is_some_and(|told| told.at == at)
         {
             self.told.remove(&which);
+            self.forget_body(&which);
         }
     }
 
+    /// Whether the oldest acknowledgement was heard by now, or is as good as forgotten.
+    fn oldest_was_heard(&self, now: Timestamp) -> bool {
+        self.told_order.front().is_some_and(|(at, which)| {
+            let told = self.told.get(which).filter(|told| told.at == *at);
+            *at + UNHEARD < now && told.is_none_or(|told| !told.lost.is_cancelled() || *at + AGAIN < now)
+        })
+    }
+
     /// Whether the message was acknowledged on a channel that was lost soon after.
+    fn is_unheard(&self, which: &Which, now: Timestamp) -> bool {
+        let told = self.told.get(which);
+        told.is_some_and(|told| told.lost.is_cancelled() && now < told.at + AGAIN)
+    }
+
+    /// The same, and not once more.
     fn was_told(&mut self, which: Which, now: Timestamp) -> bool {
-        let lost = self.told.get(&which).is_some_and(|told| told.lost.is_cancelled());
-        lost && self.told.remove(&which).is_some_and(|told| now < told.at + AGAIN)
+        let unheard = self.is_unheard(&which, now);
+        if unheard {
+            self.told.remove(&which);
+        }
+        unheard
+    }
+
+    /// A message without an id is in none of the maps any more.
+    fn forget_body(&mut self, which: &Which) {
+        if let Some(body) = which.body
+            && let Some(same) = self.nameless.get_mut(&body)
+        {
+            same.retain(|other| other != which);
+            if same.is_empty() {
+                self.nameless.remove(&body);
+            }
+        }
     }
 }

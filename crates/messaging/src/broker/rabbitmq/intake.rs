@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use lapin::Channel;
 use lapin::message::Delivery;
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -90,17 +91,28 @@ impl Intake {
             in_hand,
             places,
         } = incoming;
-        let redelivered = delivery.redelivered;
+        let mut redelivered = delivery.redelivered;
         let mut received = properties::read(&delivery.properties, delivery.data.clone(), self.desk.now());
+        let body = received.fresh.then(|| Sha256::digest(&delivery.data).into());
         received.fresh |= copy::number(&delivery.properties, copy::ID_MADE).is_some();
-        let which = Which {
+        let mut which = Which {
             id: received.id,
             copies: copy::number(&delivery.properties, copy::COPIES).unwrap_or(0),
+            again_at: copy::number(&delivery.properties, copy::AGAIN_AT).unwrap_or(0),
+            body,
         };
+        if let Some(before) = body.and_then(|body| self.desk.hands.nameless(&body, self.desk.now())) {
+            (which, received.id) = (before, before.id);
+        }
         let tag = Tag::new(delivery.acker, channel, self.desk.counted(), in_hand);
         // Asked of every one: a broker that was killed gives messages out again and calls them new.
         let (tag, fate) = match self.desk.hands.again(which, tag, self.desk.now()) {
             Again::Renewed => return None,
+            // Another may have the same words: whoever keeps account of what was handled decides.
+            Again::Known(tag, Fate::Unheard) if which.body.is_some() => {
+                redelivered = true;
+                (tag, Some(Fate::Innocent))
+            }
             Again::Known(tag, fate) => (tag, Some(fate)),
             Again::Stranger(tag) => (tag, None),
         };
@@ -139,8 +151,10 @@ impl Intake {
     ) -> Option<Errand> {
         // Its handling ended here before, and the broker did not hear of it.
         let innocent = fate.is_some();
-        if let Some(Fate::Decided(verdict)) = fate {
-            return Some(Errand::Settle(verdict));
+        match fate {
+            Some(Fate::Decided(verdict)) => return Some(Errand::Settle(verdict)),
+            Some(Fate::Over | Fate::Unheard) => return Some(Errand::Acknowledge),
+            Some(Fate::Innocent) | None => {}
         }
         let dead = if redelivered && !innocent {
             starts + 1
@@ -205,8 +219,10 @@ pub(super) enum Errand {
     Wait(crate::Timestamp),
     /// It was in the hands of somebody who died; so many starts came to no end.
     Suspect(u32),
-    /// It is over.
+    /// How it ended is still to be written, and told.
     Settle(Verdict),
+    /// How it ended is written.
+    Acknowledge,
 }
 
 fn arrival(

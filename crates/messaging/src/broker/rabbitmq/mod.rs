@@ -136,12 +136,14 @@ impl Rabbit {
 
     pub(crate) async fn publish(&self, route: Route, envelope: &Envelope) -> Result<Uuid, PublishError> {
         let content = || Content::Own(envelope.body.bytes.clone());
-        let parcel = self.parcel(&route, envelope, 0, None, content()).await?;
+        let parcel = self.parcel(&route, envelope, &Past::default(), content()).await?;
         let id = parcel.id;
         let sent = self.publisher.send_one(parcel).await;
         if matches!(sent, Err(PublishError::Returned)) && self.stand_again(&route).await {
             let envelope = envelope.clone().id(id);
-            let parcel = self.parcel(&route, &envelope, 0, None, content()).await?;
+            let parcel = self
+                .parcel(&route, &envelope, &Past::default(), content())
+                .await?;
             return self.publisher.send_one(parcel).await.map(|()| id);
         }
         sent.map(|()| id)
@@ -197,10 +199,10 @@ impl Rabbit {
         let mut sending = self.publisher.batch();
         for (nth, one) in batch.iter().enumerate().filter(|(nth, _)| chosen(*nth)) {
             let content = Content::Of(Arc::clone(batch), nth);
-            let parcel = self
-                .parcel(&one.route, &one.envelope, one.attempts, one.enqueued_at, content)
-                .await;
-            match parcel {
+            match self
+                .parcel(&one.route, &one.envelope, &Past::of(one), content)
+                .await
+            {
                 Ok(parcel) => {
                     sent.push((nth, parcel.id));
                     sending.add(parcel).await;
@@ -243,8 +245,7 @@ impl Rabbit {
         &self,
         route: &Route,
         envelope: &Envelope,
-        attempts: u32,
-        enqueued_at: Option<Timestamp>,
+        past: &Past,
         body: Content,
     ) -> Result<Parcel, PublishError> {
         let now = self.now();
@@ -254,8 +255,11 @@ impl Rabbit {
         let id = envelope.id.unwrap_or_else(|| new_id(now));
         let number = AMQPValue::LongLongInt;
         let mut extra = Vec::new();
-        if attempts > 0 {
-            extra.push((properties::header::ATTEMPT, number(i64::from(attempts))));
+        if past.attempts > 0 {
+            extra.push((properties::header::ATTEMPT, number(i64::from(past.attempts))));
+        }
+        if let Some(at) = past.again_at {
+            extra.push((copy::AGAIN_AT, number(at.as_micros())));
         }
         let mut key = route.key.clone();
         if let Some(at) = envelope.not_before.filter(|at| *at > now) {
@@ -267,8 +271,26 @@ impl Rabbit {
             exchange: route.exchange.clone(),
             key,
             mandatory: !route.optional,
-            properties: properties::write(envelope, id, enqueued_at.unwrap_or(now), &extra),
+            properties: properties::write(envelope, id, past.enqueued_at.unwrap_or(now), &extra),
             body,
         })
+    }
+}
+
+/// What a message went through before it goes.
+#[derive(Default)]
+struct Past {
+    attempts: u32,
+    enqueued_at: Option<Timestamp>,
+    again_at: Option<Timestamp>,
+}
+
+impl Past {
+    fn of(outgoing: &Outgoing) -> Self {
+        Self {
+            attempts: outgoing.attempts,
+            enqueued_at: outgoing.enqueued_at,
+            again_at: outgoing.again_at,
+        }
     }
 }

@@ -58,6 +58,7 @@ pub(super) async fn run(
 async fn carry(ticket: &Ticket, errand: &Errand) -> Result<bool, Error> {
     let carried = match errand {
         Errand::Settle(verdict) => return ticket.settle(verdict.clone()).await,
+        Errand::Acknowledge => Ok(true),
         Errand::Wait(at) => ticket.wait_until(*at).await,
         Errand::Suspect(starts) => ticket.suspect(*starts).await,
     };

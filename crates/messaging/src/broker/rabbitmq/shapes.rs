@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lapin::types::{AMQPValue, FieldTable};
 
+use super::ladder;
 use super::lane::short;
 use crate::QueueConfig;
 use crate::config::QueueKind;
@@ -121,7 +122,7 @@ pub(crate) fn dead(queue: &str) -> Shape {
     )
 }
 
-/// Its delays. Each queue has one: a message's own time to live would let a long one hold up a short one behind
+/// Its delays, and the one that any handler may ask for. Each has a queue: a message's own time to live would let a long one hold up a short one behind
 /// it.
 pub(crate) fn rungs(queue: &str, config: &QueueConfig) -> Vec<(Duration, Shape)> {
     let mut delays: Vec<Duration> = config
@@ -129,6 +130,7 @@ pub(crate) fn rungs(queue: &str, config: &QueueConfig) -> Vec<(Duration, Shape)>
         .delays()
         .iter()
         .map(|delay| Duration::from_millis(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)))
+        .chain([ladder::FIRST])
         .collect();
     delays.sort_unstable();
     delays.dedup();
@@ -204,7 +206,7 @@ mod tests {
         let shapes = of("email_queue", &QueueConfig::default().plain());
         assert_eq!(shapes[0], Shape::new("email_queue", &[]));
         assert_eq!(shapes[1].name, "email_queue.dead");
-        assert_eq!(shapes.len(), 3 + QueueConfig::default().retry.delays().len());
+        assert_eq!(shapes.len(), 4 + QueueConfig::default().retry.delays().len());
     }
 
     #[test]

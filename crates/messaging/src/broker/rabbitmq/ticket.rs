@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::copy::{self, Copy};
 use super::desk::Desk;
-use super::hands::Slot;
+use super::hands::{Fate, Slot};
 use super::shapes;
 use crate::verdict::Verdict;
 use crate::{Error, Timestamp};
@@ -175,7 +175,7 @@ impl Ticket {
 
     fn forget_or_remember(&self, verdict: Verdict) {
         if verdict != Verdict::Release {
-            self.slot.remember(verdict);
+            self.slot.remember(Fate::Decided(verdict));
         }
     }
 
@@ -219,7 +219,7 @@ impl Ticket {
         if acknowledged {
             self.desk.hands.told(&self.slot, self.now());
         } else {
-            self.slot.remember(Verdict::Done);
+            self.slot.remember(Fate::Over);
         }
         acknowledged
     }
