@@ -33,11 +33,12 @@ pub struct Delivery<M> {
     pub enqueued_at: Timestamp,
     /// After which it is worth nothing.
     pub expires_at: Option<Timestamp>,
-    /// RabbitMQ says that it was delivered before, here or elsewhere; whether it was begun is not known. Always
+    /// It was delivered before, here or elsewhere, as RabbitMQ says, or may have been: of a message without an id that is
+    /// not known after the broker was away. Whether it was begun is not known. Always
     /// false on the embedded broker, where [`attempt`](Self::attempt) tells.
     pub redelivered: bool,
     /// It came without an id, from a publisher that gives none, and was given this one here: delivered again
-    /// it has another. Always false on the embedded broker.
+    /// it may have another, until [`Ack::rename`] has said that this one is kept. Always false on the embedded broker.
     pub fresh_id: bool,
     /// What it says.
     pub message: M,

@@ -52,7 +52,8 @@ impl Desk {
         });
         let found: Option<Uuid> = found.await?;
         let id = found.unwrap_or(given);
-        if fresh && id != given {
+        if fresh && found.is_some() {
+            // The ledger keeps it.
             message.ack().rename(id);
         }
         Ok(known(id))

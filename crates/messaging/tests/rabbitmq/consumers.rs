@@ -235,3 +235,40 @@ async fn an_id_that_was_made_here_is_kept_by_the_copies_and_can_be_changed() {
     soon("the consumer ends", running).await.unwrap().unwrap();
     other.delete_all(&queue, &["100ms"]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_says_that_its_id_was_made_until_somebody_keeps_it() {
+    let (queue, other) = (unique("anonymous"), Other::new(&shared::url()).await);
+    let broker = with_queue(&queue, &[Duration::from_millis(100)]).await;
+    let sent = other.channel().basic_publish(
+        "".into(),
+        queue.as_str().into(),
+        BasicPublishOptions::default(),
+        b"hi",
+        BasicProperties::default(),
+    );
+    sent.await.unwrap();
+    let (told, mut begun) = mpsc::unbounded_channel();
+    let consumer = broker.consume_any(&queue, move |d: Delivery<Body>| {
+        told.send((d.id, d.redelivered, d.fresh_id)).unwrap();
+        let outcome = match (d.redelivered, d.fresh_id) {
+            (false, true) => Outcome::Later("no database".into(), Duration::from_millis(100)),
+            (true, true) => {
+                d.ack().rename(d.id);
+                Outcome::Later("the ledger has it".into(), Duration::from_millis(100))
+            }
+            (_, false) => Outcome::Done,
+        };
+        std::future::ready(outcome)
+    });
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(consumer.run_until(stop.clone()));
+    let (id, ..) = soon("it is begun", begun.recv()).await.unwrap();
+    let second = soon("it comes again", begun.recv()).await.unwrap();
+    assert_eq!(second, (id, true, true));
+    let third = soon("and once more", begun.recv()).await.unwrap();
+    assert_eq!(third, (id, false, false));
+    stop.cancel();
+    soon("the consumer ends", running).await.unwrap().unwrap();
+    other.delete_all(&queue, &["100ms"]).await;
+}

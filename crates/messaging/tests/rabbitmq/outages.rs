@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use gatepost_messaging::testing::RabbitNode;
 use gatepost_messaging::{Body, Broker, Delivery, Outcome, Retry, Topology};
 use lapin::BasicProperties;
-use lapin::options::BasicPublishOptions;
+use lapin::options::{BasicPublishOptions, BasicQosOptions};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -76,22 +76,6 @@ impl Consumer {
         assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     }
 
-    /// As the Python services do: without an id, by which a delivery could be known for one of before.
-    async fn publish_nameless(&self, url: &str, numbers: Range<u64>) {
-        let other = Other::new(url).await;
-        for n in numbers {
-            let body = n.to_string();
-            let sent = other.channel().basic_publish(
-                "".into(),
-                self.queue.into(),
-                BasicPublishOptions::default(),
-                body.as_bytes(),
-                BasicProperties::default().with_delivery_mode(2),
-            );
-            sent.await.unwrap();
-        }
-    }
-
     async fn until_begun(&self, messages: usize) {
         let begun = async {
             while self.begun.lock().unwrap().len() < messages {
@@ -121,13 +105,35 @@ impl Consumer {
     }
 }
 
+/// As the Python services do: without an id, by which a delivery could be known for one of before.
+async fn publish_nameless(url: &str, queue: &str, numbers: Range<u64>) {
+    let other = Other::new(url).await;
+    for n in numbers {
+        let body = n.to_string();
+        let sent = other.channel().basic_publish(
+            "".into(),
+            queue.into(),
+            BasicPublishOptions::default(),
+            body.as_bytes(),
+            BasicProperties::default().with_delivery_mode(2),
+        );
+        sent.await.unwrap();
+    }
+    // The broker has them when it has answered what was asked after them.
+    other
+        .channel()
+        .basic_qos(1, BasicQosOptions::default())
+        .await
+        .unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frozen_broker_is_waited_for_and_no_work_is_done_twice() {
     let node = blocking(RabbitNode::start).await.unwrap();
     let consumer = Consumer::start(&node.url(), "frozen", Outcome::Done).await;
     // In turns, so that some of both are in hand.
     for n in [0, 10, 20, 30] {
-        consumer.publish_nameless(&node.url(), n..n + 5).await;
+        publish_nameless(&node.url(), consumer.queue, n..n + 5).await;
         consumer.publish(n + 5..n + 10).await;
     }
     consumer.until_begun(8).await;
@@ -145,7 +151,7 @@ async fn a_killed_broker_is_waited_for_and_nothing_is_lost() {
     let mut node = blocking(RabbitNode::start).await.unwrap();
     let consumer = Consumer::start(&node.url(), "killed", Outcome::Done).await;
     for n in [0, 10, 20, 30] {
-        consumer.publish_nameless(&node.url(), n..n + 5).await;
+        publish_nameless(&node.url(), consumer.queue, n..n + 5).await;
         consumer.publish(n + 5..n + 10).await;
     }
     consumer.until_begun(8).await;
@@ -255,4 +261,38 @@ async fn a_handler_that_is_too_slow_for_the_broker_is_not_begun_twice() {
     let begun = consumer.finish(&node.url(), 4).await;
     assert_eq!(begun.len(), 4);
     assert!(begun.values().all(|times| *times == 1), "{begun:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_no_id_and_waited_through_an_outage_may_have_been_here_before() {
+    let mut node = blocking(RabbitNode::start).await.unwrap();
+    let consumer = Consumer::start(&node.url(), "doubtful", Outcome::Done).await;
+    // Nobody takes from this one while the broker is killed: it calls the message new, as it would one that somebody had.
+    let queue = "doubtful.later";
+    let topology = Topology::new().queue(queue, |q| q);
+    assert!(consumer.broker.declare(&topology).await.unwrap().is_empty());
+    publish_nameless(&node.url(), queue, 1..2).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let node = blocking(move || {
+        node.kill().unwrap();
+        node.restart().map(|()| node)
+    })
+    .await
+    .unwrap();
+    let mut health = consumer.broker.watch_health();
+    health.wait_for(|health| health.connected).await.unwrap();
+    let (told, mut begun) = mpsc::unbounded_channel();
+    let later = consumer.broker.consume_any(queue, move |d: Delivery<Body>| {
+        told.send((d.message.bytes.clone(), d.redelivered, d.fresh_id))
+            .unwrap();
+        std::future::ready(Outcome::Done)
+    });
+    let running = tokio::spawn(later.run_until(consumer.stop.clone()));
+    let before = soon("what waited is begun", begun.recv()).await.unwrap();
+    assert_eq!(before, (b"1".to_vec(), true, true));
+    publish_nameless(&node.url(), queue, 2..3).await;
+    let after = soon("what came since is begun", begun.recv()).await.unwrap();
+    assert_eq!(after, (b"2".to_vec(), false, true));
+    consumer.finish(&node.url(), 0).await;
+    soon("the other one ends", running).await.unwrap().unwrap();
 }

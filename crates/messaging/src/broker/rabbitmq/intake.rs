@@ -39,6 +39,8 @@ pub(super) struct Incoming {
     pub(super) lost: CancellationToken,
     /// Lives as long as it is in hand.
     pub(super) in_hand: Option<Arc<()>>,
+    /// Whether it may have been delivered before although the broker calls it new.
+    pub(super) doubtful: bool,
     /// Its place among those in hand, where the broker does not count them.
     pub(super) places: Vec<OwnedSemaphorePermit>,
 }
@@ -89,20 +91,24 @@ impl Intake {
             channel,
             lost,
             in_hand,
+            doubtful,
             places,
         } = incoming;
-        let mut redelivered = delivery.redelivered;
+        let redelivered = delivery.redelivered;
         let mut received = properties::read(&delivery.properties, delivery.data.clone(), self.desk.now());
         let body = received.fresh.then(|| Sha256::digest(&delivery.data).into());
-        received.fresh |= copy::number(&delivery.properties, copy::ID_MADE).is_some();
+        // A copy under an id that was made for the original, which may come again and be given another.
+        let id_made = copy::number(&delivery.properties, copy::ID_MADE).is_some();
+        received.fresh |= id_made;
+        let mut before = redelivered || id_made || (doubtful && body.is_some());
         let mut which = Which {
             id: received.id,
             copies: copy::number(&delivery.properties, copy::COPIES).unwrap_or(0),
             again_at: copy::number(&delivery.properties, copy::AGAIN_AT).unwrap_or(0),
             body,
         };
-        if let Some(before) = body.and_then(|body| self.desk.hands.nameless(&body, self.desk.now())) {
-            (which, received.id) = (before, before.id);
+        if let Some(known) = body.and_then(|body| self.desk.hands.nameless(&body, self.desk.now())) {
+            (which, received.id) = (known, known.id);
         }
         let tag = Tag::new(delivery.acker, channel, self.desk.counted(), in_hand);
         // Asked of every one: a broker that was killed gives messages out again and calls them new.
@@ -110,7 +116,7 @@ impl Intake {
             Again::Renewed => return None,
             // Another may have the same words: whoever keeps account of what was handled decides.
             Again::Known(tag, Fate::Unheard) if which.body.is_some() => {
-                redelivered = true;
+                before = true;
                 (tag, Some(Fate::Innocent))
             }
             Again::Known(tag, fate) => (tag, Some(fate)),
@@ -125,11 +131,11 @@ impl Intake {
         let slot = self.desk.hands.take(which, original, tag, lost);
         let ticket = Ticket::new(&self.desk, slot, received.attempts, starts, received.fresh);
         if self.desk.stop.is_cancelled() {
-            return Some(arrival(received, redelivered, ticket, places));
+            return Some(arrival(received, before, ticket, places));
         }
         let errand = self.errand(lane, redelivered, fate, starts, not_before);
         let Some(errand) = errand else {
-            return Some(arrival(received, redelivered, ticket, places));
+            return Some(arrival(received, before, ticket, places));
         };
         // The porter outlives the intake.
         let _ = self.carry.send(Load::Errand {

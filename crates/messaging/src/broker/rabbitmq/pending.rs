@@ -102,6 +102,7 @@ impl Fetch {
             channel: channel.clone(),
             lost: lost.clone(),
             in_hand: None,
+            doubtful: false,
             places,
         });
         Ok(true)

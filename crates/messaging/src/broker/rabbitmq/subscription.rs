@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::consume::Lane;
+use super::declare;
 use super::desk::Desk;
 use super::intake::Incoming;
 use super::shapes::{self, Shape};
@@ -76,20 +77,28 @@ struct Subscription {
     lost: CancellationToken,
     /// Cloned for each message in hand that came by this.
     in_hand: Arc<()>,
+    /// So many deliveries may be of messages that were delivered before, whatever the broker says of them.
+    doubtful: u64,
 }
 
 async fn subscribe(desk: Arc<Desk>, lane: Lane, prefetch: usize) -> Result<Subscription, Error> {
     let link = desk.rabbit.link.consuming();
     // A connection is waited for, but not for ever. What comes after it is bounded, and brought to an end: else
     // a subscription could be left behind that takes messages for nobody.
-    tokio::select! {
+    let after_outage = tokio::select! {
         biased;
         () = desk.stop.cancelled() => return Err(Error::Closed),
-        up = link.up() => drop(up?),
-    }
+        up = link.up() => up?.after_outage,
+    };
     let shape = shape(&desk, lane);
     // It may have been deleted, which is why we are here again.
     desk.rabbit.sides.ensure_still(&desk.rabbit.link, &shape).await?;
+    // A broker that was killed calls new what it gives out again: all of that is on the queue now.
+    let there = if after_outage {
+        declare::look(&desk.rabbit.link, &shape.name).await?
+    } else {
+        None
+    };
     let (channel, _) = link.channel().await?;
     let prefetch = u16::try_from(prefetch.min(MOST)).unwrap_or(u16::MAX);
     link.within(channel.basic_qos(prefetch, BasicQosOptions::default()))
@@ -108,6 +117,7 @@ async fn subscribe(desk: Arc<Desk>, lane: Lane, prefetch: usize) -> Result<Subsc
         consumer,
         lost: desk.gone.child_token(),
         in_hand: Arc::default(),
+        doubtful: there.map_or(0, |depth| depth.ready),
     })
 }
 
@@ -145,6 +155,7 @@ impl Subscription {
                 Some(Ok(delivery)) => {
                     delivered = true;
                     let _ = incoming.send(self.incoming(lane, delivery));
+                    self.doubtful = self.doubtful.saturating_sub(1);
                 }
                 Some(Err(error)) => {
                     desk.hands.sift(desk.now());
@@ -170,6 +181,7 @@ impl Subscription {
             channel: self.channel.clone(),
             lost: self.lost.clone(),
             in_hand: Some(Arc::clone(&self.in_hand)),
+            doubtful: self.doubtful > 0,
             places: Vec::new(),
         }
     }

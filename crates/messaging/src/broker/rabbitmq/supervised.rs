@@ -38,6 +38,8 @@ pub(crate) struct Up {
     pub(crate) generation: Generation,
     /// Why the broker takes no messages, if so.
     pub(crate) blocked: Option<Arc<str>>,
+    /// Whether there was one before that broke, or none could be had at first.
+    pub(crate) after_outage: bool,
 }
 
 /// A connection that is made anew whenever it breaks, until this is dropped for the last time. Cheap to clone.
@@ -229,9 +231,11 @@ impl Task {
             };
             match connected {
                 Ok(connection) => {
+                    let after_outage = generation > 0 || failures > 0;
                     generation += 1;
                     failures = 0;
-                    self.watch_over(Arc::new(connection), generation).await;
+                    self.watch_over(Arc::new(connection), generation, after_outage)
+                        .await;
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -256,7 +260,7 @@ impl Task {
     }
 
     /// Until the connection is gone.
-    async fn watch_over(&self, connection: Arc<Connection>, generation: Generation) {
+    async fn watch_over(&self, connection: Arc<Connection>, generation: Generation, after_outage: bool) {
         // Listeners share events between them, so there is one.
         let mut events = std::pin::pin!(connection.events_listener());
         let up = |blocked| {
@@ -264,6 +268,7 @@ impl Task {
                 connection: Arc::clone(&connection),
                 generation,
                 blocked,
+                after_outage,
             })
         };
         // A block that came before anybody listened shows in the status alone.

@@ -229,10 +229,9 @@ impl Ticket {
         let copy = Copy::of(&self.slot.original.properties, self.id())
             .number(copy::ATTEMPT, i64::from(attempts))
             .text(copy::LAST_ERROR, reason)
-            // An outcome ends a row of starts without one, and keeps the id.
-            .without(copy::STARTS)
-            .without(copy::ID_MADE);
-        self.up_the_ladder(copy, at).await
+            // An outcome ends a row of starts without one.
+            .without(copy::STARTS);
+        self.up_the_ladder(self.with_id_made(copy), at).await
     }
 
     /// Not this hour's: nothing happened to it.
@@ -254,15 +253,26 @@ impl Ticket {
 
     /// To the suspects, of which each is begun alone.
     pub(super) async fn suspect(&self, starts: u32) -> Result<bool, Error> {
-        let mut copy =
+        let copy =
             Copy::of(&self.slot.original.properties, self.id()).number(copy::STARTS, i64::from(starts));
-        if self.fresh {
-            // Who died may have handled it under another id.
-            copy = copy.number(copy::ID_MADE, 1);
-        }
-        let properties = copy.properties();
+        let properties = self.with_id_made(copy).properties();
         let to = shapes::suspects(self.desk.queue());
         self.desk.carry(&self.slot, &to, &properties).await
+    }
+
+    /// Says that the id was made here, if nobody has kept it: who had the original before, or will have it again, may have
+    /// handled it under another.
+    fn with_id_made<'c>(&self, copy: Copy<'c>) -> Copy<'c> {
+        let kept = self
+            .renamed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
+        if self.fresh && !kept {
+            copy.number(copy::ID_MADE, 1)
+        } else {
+            copy.without(copy::ID_MADE)
+        }
     }
 
     async fn bury(&self, verdict: &Verdict) -> Result<bool, Error> {
