@@ -41,6 +41,16 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError::Unsupported`] for an algorithm with a public key if the feature `asymmetric` is off.
     pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
+        loop {
+            let key = Self::any(algorithm)?;
+            // One in 64 thumbprints begins so, and would be taken for an option on a command line.
+            if !key.kid().starts_with('-') {
+                return Ok(key);
+            }
+        }
+    }
+
+    fn any(algorithm: Algorithm) -> Result<Self, KeyError> {
         if algorithm.is_public() {
             #[cfg(feature = "asymmetric")]
             return Self::from_parts(algorithm, crate::asymmetric::generate(algorithm)?);

@@ -76,9 +76,12 @@ fn a_key_is_made_rotated_and_retired(place: &Place) {
         .run(&["token", "validate", &new])
         .refused(1, "token_malformed");
     place.run(&["token", "validate", &old]).good();
-    place
-        .run(&["key", "retire", "nobody", "--yes"])
-        .refused(1, "key list");
+    // Names of keys that were made elsewhere may begin like an option.
+    for nobody in ["nobody", "-jID4cQI", "-hID4cQI"] {
+        place
+            .run(&["key", "retire", nobody, "--yes"])
+            .refused(1, "key list");
+    }
     let listed = keys(place);
     assert_eq!(of(&listed, kid)["state"], "retired");
     assert_eq!(of(&listed, now["kid"].as_str().unwrap())["state"], "signing");

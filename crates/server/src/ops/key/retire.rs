@@ -12,6 +12,7 @@ use crate::ops::failure::Failure;
     they ask for it again: 5 minutes, if they keep to what it says.")]
 pub(in crate::ops) struct Args {
     /// The key
+    #[arg(allow_hyphen_values = true)]
     kid: String,
     /// It is meant
     #[arg(long)]

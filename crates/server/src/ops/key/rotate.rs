@@ -15,6 +15,7 @@ use crate::ops::failure::Failure;
 )]
 pub(in crate::ops) struct Args {
     /// The key; without it, the one that signs access tokens
+    #[arg(allow_hyphen_values = true)]
     kid: Option<String>,
     /// Sign at once: who keeps an older /.well-known/jwks.json refuses its tokens until it asks again
     #[arg(long)]
