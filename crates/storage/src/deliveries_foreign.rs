@@ -8,7 +8,8 @@ use uuid::Uuid;
 use crate::{Error, Timestamp, Tx};
 
 /// A delivery that was recognised is left alone for this long: of several equal messages that come again together,
-/// each is to find one of its own.
+/// each is to find one of its own. Not for longer: whoever recognised it may have died before the broker heard, and the
+/// same message comes once more.
 const ONE_EACH: Duration = Duration::from_secs(8);
 
 /// What a message of another program is known by.
@@ -35,7 +36,7 @@ pub async fn is_of(tx: &mut Tx<'_>, id: Uuid, digest: &[u8; 32]) -> Result<bool,
 }
 
 /// Finds the delivery that a message was for which is delivered again, among those made since then: first one that
-/// has not ended, else one that has and that no message was taken for yet.
+/// has not ended, else one that has; of each first one that no message was taken for yet.
 pub async fn recognise(
     tx: &mut Tx<'_>,
     queue: &str,
@@ -61,13 +62,14 @@ pub async fn recognise(
     }
     let ended = sql! {
         sqlite: "UPDATE {deliveries} SET recognised_at = $4 WHERE id = (SELECT id FROM {deliveries} \
-             WHERE body_digest = $1 AND queue = $2 AND created_at >= $3 AND recognised_at IS NULL \
-             AND state NOT IN ('waiting', 'sending', 'deferred') ORDER BY id LIMIT 1) RETURNING id",
+             WHERE body_digest = $1 AND queue = $2 AND created_at >= $3 AND (recognised_at IS NULL OR recognised_at <= $5) \
+             AND state NOT IN ('waiting', 'sending', 'deferred') ORDER BY coalesce(recognised_at, 0), id LIMIT 1) RETURNING id",
         postgres: "UPDATE {deliveries} SET recognised_at = $4 WHERE id = (SELECT id FROM {deliveries} \
-             WHERE body_digest = $1 AND queue = $2 AND created_at >= $3 AND recognised_at IS NULL \
-             AND state NOT IN ('waiting', 'sending', 'deferred') ORDER BY id LIMIT 1 \
+             WHERE body_digest = $1 AND queue = $2 AND created_at >= $3 AND (recognised_at IS NULL OR recognised_at <= $5) \
+             AND state NOT IN ('waiting', 'sending', 'deferred') ORDER BY recognised_at NULLS FIRST, id LIMIT 1 \
              FOR UPDATE SKIP LOCKED) RETURNING id",
     };
-    let found: Option<(Uuid,)> = fetch_optional!(tx, (Uuid,), ended, digest, queue, since, now)?;
+    let found: Option<(Uuid,)> =
+        fetch_optional!(tx, (Uuid,), ended, digest, queue, since, now, now - ONE_EACH)?;
     Ok(found.map(|(id,)| id))
 }
