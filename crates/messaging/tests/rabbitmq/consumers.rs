@@ -192,14 +192,7 @@ async fn what_a_dead_consumer_had_in_hand_comes_again_at_once() {
 async fn an_id_that_was_made_here_is_kept_by_the_copies_and_can_be_changed() {
     let (queue, other) = (unique("anonymous"), Other::new(&shared::url()).await);
     let broker = with_queue(&queue, &[Duration::from_millis(100)]).await;
-    let sent = other.channel().basic_publish(
-        "".into(),
-        queue.as_str().into(),
-        BasicPublishOptions::default(),
-        b"hi",
-        BasicProperties::default(),
-    );
-    sent.await.unwrap();
+    other.publish_nameless(&queue, b"hi").await;
     assert_eq!(other.depth(&queue, 1).await, 1);
     // The first one dies with it.
     let (told, mut begun) = mpsc::unbounded_channel();
@@ -240,14 +233,7 @@ async fn an_id_that_was_made_here_is_kept_by_the_copies_and_can_be_changed() {
 async fn a_copy_says_that_its_id_was_made_until_somebody_keeps_it() {
     let (queue, other) = (unique("anonymous"), Other::new(&shared::url()).await);
     let broker = with_queue(&queue, &[Duration::from_millis(100)]).await;
-    let sent = other.channel().basic_publish(
-        "".into(),
-        queue.as_str().into(),
-        BasicPublishOptions::default(),
-        b"hi",
-        BasicProperties::default(),
-    );
-    sent.await.unwrap();
+    other.publish_nameless(&queue, b"hi").await;
     let (told, mut begun) = mpsc::unbounded_channel();
     let consumer = broker.consume_any(&queue, move |d: Delivery<Body>| {
         told.send((d.id, d.redelivered, d.fresh_id)).unwrap();

@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use gatepost_messaging::testing::RabbitNode;
 use gatepost_messaging::{Body, Broker, Delivery, Outcome, Retry, Topology};
-use lapin::BasicProperties;
-use lapin::options::{BasicPublishOptions, BasicQosOptions};
+use lapin::options::BasicQosOptions;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -109,15 +108,7 @@ impl Consumer {
 async fn publish_nameless(url: &str, queue: &str, numbers: Range<u64>) {
     let other = Other::new(url).await;
     for n in numbers {
-        let body = n.to_string();
-        let sent = other.channel().basic_publish(
-            "".into(),
-            queue.into(),
-            BasicPublishOptions::default(),
-            body.as_bytes(),
-            BasicProperties::default().with_delivery_mode(2),
-        );
-        sent.await.unwrap();
+        other.publish_nameless(queue, n.to_string().as_bytes()).await;
     }
     // The broker has them when it has answered what was asked after them.
     other

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use gatepost_messaging::{Broker, Envelope, Outgoing, RabbitSettings, Route};
-use lapin::options::{BasicGetOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ExchangeDeleteOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use uuid::Uuid;
 
 /// The RabbitMQ that is there for tests.
@@ -66,6 +68,19 @@ impl Other {
 
     pub(crate) fn channel(&self) -> &Channel {
         &self.channel
+    }
+
+    /// Publishes as the Python services do: without an id.
+    pub(crate) async fn publish_nameless(&self, queue: &str, body: &[u8]) {
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let sent = self.channel.basic_publish(
+            "".into(),
+            queue.into(),
+            BasicPublishOptions::default(),
+            body,
+            properties,
+        );
+        sent.await.unwrap();
     }
 
     /// Declares a queue as a Python program does. The channel that was refused is not used again.

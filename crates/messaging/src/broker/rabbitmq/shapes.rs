@@ -122,8 +122,8 @@ pub(crate) fn dead(queue: &str) -> Shape {
     )
 }
 
-/// Its delays, and the one that any handler may ask for. Each has a queue: a message's own time to live would let a long one hold up a short one behind
-/// it.
+/// Its delays, and the one that any handler may ask for. Each has a queue: a message's own time to live would let a
+/// long one hold up a short one behind it.
 pub(crate) fn rungs(queue: &str, config: &QueueConfig) -> Vec<(Duration, Shape)> {
     let mut delays: Vec<Duration> = config
         .retry

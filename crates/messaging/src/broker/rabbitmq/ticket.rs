@@ -71,9 +71,12 @@ impl Ticket {
         *self.renamed.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
     }
 
+    fn renamed(&self) -> Option<Uuid> {
+        *self.renamed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn id(&self) -> Uuid {
-        let renamed = *self.renamed.lock().unwrap_or_else(PoisonError::into_inner);
-        renamed.unwrap_or(self.slot.id)
+        self.renamed().unwrap_or(self.slot.id)
     }
 
     #[cfg(feature = "store")]
@@ -263,12 +266,7 @@ impl Ticket {
     /// Says that the id was made here, if nobody has kept it: who had the original before, or will have it again, may have
     /// handled it under another.
     fn with_id_made<'c>(&self, copy: Copy<'c>) -> Copy<'c> {
-        let kept = self
-            .renamed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some();
-        if self.fresh && !kept {
+        if self.fresh && self.renamed().is_none() {
             copy.number(copy::ID_MADE, 1)
         } else {
             copy.without(copy::ID_MADE)
