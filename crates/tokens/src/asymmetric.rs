@@ -3,13 +3,16 @@
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPairComponents, PublicKeyComponents};
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PSS_2048_8192_SHA256, RSA_PSS_SHA256,
-    RsaKeyPair, UnparsedPublicKey,
+    ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256,
+    RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PKCS1_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512,
+    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair, RsaParameters,
+    UnparsedPublicKey,
 };
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
+use crate::curve::{Curve, P256, P384};
 use crate::error::KeyError;
 use crate::jwk::{Jwk, encode, member};
 
@@ -21,19 +24,44 @@ pub(crate) enum KeyPair {
     Rsa {
         pair: RsaKeyPair,
         public: PublicKeyComponents<Vec<u8>>,
-        pss: bool,
+        scheme: RsaScheme,
     },
-    P256(EcdsaKeyPair),
+    Ec {
+        pair: EcdsaKeyPair,
+        curve: &'static Curve,
+    },
     Ed25519(Ed25519KeyPair),
+}
+
+/// How ring calls one of RSA's algorithms, for each direction.
+pub(crate) struct RsaScheme {
+    signs: &'static dyn RsaEncoding,
+    verifies: &'static RsaParameters,
+}
+
+impl RsaScheme {
+    fn of(algorithm: Algorithm) -> Option<Self> {
+        let (signs, verifies): (&dyn RsaEncoding, _) = match algorithm {
+            Algorithm::Rs256 => (&RSA_PKCS1_SHA256, &RSA_PKCS1_2048_8192_SHA256),
+            Algorithm::Rs384 => (&RSA_PKCS1_SHA384, &RSA_PKCS1_2048_8192_SHA384),
+            Algorithm::Rs512 => (&RSA_PKCS1_SHA512, &RSA_PKCS1_2048_8192_SHA512),
+            Algorithm::Ps256 => (&RSA_PSS_SHA256, &RSA_PSS_2048_8192_SHA256),
+            Algorithm::Ps384 => (&RSA_PSS_SHA384, &RSA_PSS_2048_8192_SHA384),
+            Algorithm::Ps512 => (&RSA_PSS_SHA512, &RSA_PSS_2048_8192_SHA512),
+            _ => return None,
+        };
+        Some(Self { signs, verifies })
+    }
 }
 
 impl KeyPair {
     pub(crate) fn of(algorithm: Algorithm, jwk: &Jwk) -> Result<Self, KeyError> {
         let crv = jwk.crv.as_deref();
-        let pair = match (algorithm, jwk.kty.as_str(), crv) {
-            (Algorithm::Rs256 | Algorithm::Ps256, "RSA", _) => Self::rsa(jwk, algorithm == Algorithm::Ps256)?,
-            (Algorithm::Es256, "EC", Some("P-256")) => Self::p256(jwk)?,
-            (Algorithm::EdDsa, "OKP", Some("Ed25519")) => Self::ed25519(jwk)?,
+        let pair = match (algorithm, jwk.kty.as_str(), RsaScheme::of(algorithm)) {
+            (_, "RSA", Some(scheme)) => Self::rsa(jwk, scheme)?,
+            (Algorithm::Es256, "EC", _) if crv == Some(P256.name) => Self::ec(jwk, &P256)?,
+            (Algorithm::Es384, "EC", _) if crv == Some(P384.name) => Self::ec(jwk, &P384)?,
+            (Algorithm::EdDsa, "OKP", _) if crv == Some("Ed25519") => Self::ed25519(jwk)?,
             _ => return Err(KeyError::Jwk("its kind and its `alg` do not belong together")),
         };
         // A public half that another private one belongs to would be published, and verify nothing of ours.
@@ -44,7 +72,7 @@ impl KeyPair {
         }
     }
 
-    fn rsa(jwk: &Jwk, pss: bool) -> Result<Self, KeyError> {
+    fn rsa(jwk: &Jwk, scheme: RsaScheme) -> Result<Self, KeyError> {
         let public = PublicKeyComponents {
             n: member(jwk.n.as_ref(), "`n` is missing")?.to_vec(),
             e: member(jwk.e.as_ref(), "`e` is missing")?.to_vec(),
@@ -65,22 +93,17 @@ impl KeyPair {
             qInv: qi.as_slice(),
         })
         .map_err(|_| MISMATCH)?;
-        Ok(Self::Rsa { pair, public, pss })
+        Ok(Self::Rsa { pair, public, scheme })
     }
 
-    fn p256(jwk: &Jwk) -> Result<Self, KeyError> {
+    fn ec(jwk: &Jwk, curve: &'static Curve) -> Result<Self, KeyError> {
         let private = member(jwk.d.as_ref(), "`d` is missing")?;
         let mut point = vec![4_u8];
         point.extend_from_slice(&member(jwk.x.as_ref(), "`x` is missing")?);
         point.extend_from_slice(&member(jwk.y.as_ref(), "`y` is missing")?);
-        EcdsaKeyPair::from_private_key_and_public_key(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            &private,
-            &point,
-            &SystemRandom::new(),
-        )
-        .map(Self::P256)
-        .map_err(|_| MISMATCH)
+        EcdsaKeyPair::from_private_key_and_public_key(curve.signing, &private, &point, &SystemRandom::new())
+            .map(|pair| Self::Ec { pair, curve })
+            .map_err(|_| MISMATCH)
     }
 
     fn ed25519(jwk: &Jwk) -> Result<Self, KeyError> {
@@ -94,15 +117,13 @@ impl KeyPair {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let random = SystemRandom::new();
         match self {
-            Self::Rsa { pair, pss, .. } => {
+            Self::Rsa { pair, scheme, .. } => {
                 let mut signature = vec![0; pair.public().modulus_len()];
-                let padding: &dyn ring::signature::RsaEncoding =
-                    if *pss { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
-                pair.sign(padding, &random, message, &mut signature)
+                pair.sign(scheme.signs, &random, message, &mut signature)
                     .map_err(|_| KeyError::Signing)?;
                 Ok(signature)
             }
-            Self::P256(pair) => Ok(pair
+            Self::Ec { pair, .. } => Ok(pair
                 .sign(&random, message)
                 .map_err(|_| KeyError::Signing)?
                 .as_ref()
@@ -113,15 +134,8 @@ impl KeyPair {
 
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Rsa { public, pss, .. } => {
-                let rule = if *pss {
-                    &RSA_PSS_2048_8192_SHA256
-                } else {
-                    &RSA_PKCS1_2048_8192_SHA256
-                };
-                public.verify(rule, message, signature).is_ok()
-            }
-            Self::P256(pair) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref())
+            Self::Rsa { public, scheme, .. } => public.verify(scheme.verifies, message, signature).is_ok(),
+            Self::Ec { pair, curve } => UnparsedPublicKey::new(curve.verifying, pair.public_key().as_ref())
                 .verify(message, signature)
                 .is_ok(),
             Self::Ed25519(pair) => UnparsedPublicKey::new(&ED25519, pair.public_key().as_ref())
@@ -134,30 +148,19 @@ impl KeyPair {
 /// A new private key, as JSON.
 pub(crate) fn generate(algorithm: Algorithm) -> Result<Jwk, KeyError> {
     match algorithm {
-        Algorithm::Es256 => p256(),
+        Algorithm::Es256 => ec(&P256),
+        Algorithm::Es384 => ec(&P384),
         Algorithm::EdDsa => ed25519(),
-        Algorithm::Rs256 | Algorithm::Ps256 => crate::rsa_key::generate(),
+        rsa if rsa.is_rsa() => crate::rsa_key::generate(),
         other => Err(KeyError::Unsupported(other)),
     }
 }
 
-/// ring gives out a new P-256 key only as PKCS #8, in which the private number and the point have their fixed places
-/// (RFC 5915): read by those, and checked when the key is put together again.
-fn p256() -> Result<Jwk, KeyError> {
-    let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-        .map_err(|_| KeyError::Signing)?;
-    let der = Zeroizing::new(document.as_ref().to_vec());
-    let (Some(private), Some(point)) = (der.get(36..68), der.get(der.len().saturating_sub(64)..)) else {
-        return Err(MISMATCH);
-    };
-    Ok(Jwk {
-        kty: "EC".to_owned(),
-        crv: Some("P-256".to_owned()),
-        x: point.get(..32).map(encode),
-        y: point.get(32..).map(encode),
-        d: Some(encode(private).into()),
-        ..Jwk::default()
-    })
+/// ring gives out a new elliptic key as PKCS #8 only.
+fn ec(curve: &Curve) -> Result<Jwk, KeyError> {
+    let document =
+        EcdsaKeyPair::generate_pkcs8(curve.signing, &SystemRandom::new()).map_err(|_| KeyError::Signing)?;
+    crate::pem::pkcs8(&Zeroizing::new(document.as_ref().to_vec()))
 }
 
 fn ed25519() -> Result<Jwk, KeyError> {

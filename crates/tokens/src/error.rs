@@ -237,7 +237,7 @@ pub enum KeyError {
     #[error("the same secret or key is given twice")]
     Twice,
     /// No algorithm of ours has this name.
-    #[error("no algorithm is called `{0}`: HS256, HS384, HS512, RS256, PS256, ES256 or EdDSA")]
+    #[error("no algorithm is called `{0}`: HS, RS or PS with 256, 384 or 512, ES256, ES384 or EdDSA")]
     UnknownAlgorithm(String),
     /// This build has no keys with a public half.
     #[error("{0} needs a build with the feature `asymmetric`")]

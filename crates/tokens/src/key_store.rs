@@ -278,7 +278,7 @@ fn stands(planned: &[Planned<'_>], algorithm: Algorithm, wanted: &str) -> bool {
 
 /// A new key. One for RSA is searched for on a thread of its own, since nobody else could go on meanwhile.
 pub(crate) async fn generated(algorithm: Algorithm) -> Result<SigningKey, KeyStoreError> {
-    if !matches!(algorithm, Algorithm::Rs256 | Algorithm::Ps256) {
+    if !algorithm.is_rsa() {
         return Ok(SigningKey::generate(algorithm)?);
     }
     let search = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm));

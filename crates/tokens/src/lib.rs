@@ -39,7 +39,7 @@
 //! ```
 //!
 //! # Features
-//! - `asymmetric`: keys that others can verify with (RS256, PS256, ES256, `EdDSA`), by `ring`.
+//! - `asymmetric`: keys that others can verify with (RS, PS, ES256, ES384, `EdDSA`), by `ring`.
 //! - `store`: one-time use inside your own transaction, sessions, revocation within a second; needs a database.
 //! - `simplejwt`: the tokens of djangorestframework-simplejwt, byte for byte.
 //! - `axum`: the extractor `Bearer<P>`.
@@ -65,6 +65,8 @@ mod config;
 mod consume;
 #[cfg(feature = "store")]
 mod counts;
+#[cfg(feature = "asymmetric")]
+mod curve;
 #[cfg(all(feature = "simplejwt", feature = "store"))]
 pub mod dialect;
 #[cfg(feature = "store")]

@@ -5,12 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use zeroize::Zeroizing;
 
+use crate::curve::Curve;
 use crate::error::KeyError;
 use crate::jwk::{Jwk, Private, encode};
 
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7];
 const ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 const INTEGER: u8 = 0x02;
@@ -49,7 +49,8 @@ pub(crate) fn parse(text: &str) -> Result<Jwk, KeyError> {
     Err(KeyError::Pem("no -----BEGIN PRIVATE KEY----- stands in it"))
 }
 
-fn pkcs8(der: &[u8]) -> Result<Jwk, KeyError> {
+/// PKCS #8 without its wrapping in text.
+pub(crate) fn pkcs8(der: &[u8]) -> Result<Jwk, KeyError> {
     let mut key = Der(Der(der).take(SEQUENCE)?);
     key.take(INTEGER)?;
     let mut kind = Der(key.take(SEQUENCE)?);
@@ -58,7 +59,9 @@ fn pkcs8(der: &[u8]) -> Result<Jwk, KeyError> {
         RSA => rsa(private),
         EC => ec(private, Some(kind.take(OID)?)),
         ED25519 => ed25519(private),
-        _ => Err(KeyError::Pem("it is for neither RSA, P-256 nor Ed25519")),
+        _ => Err(KeyError::Pem(
+            "it is for neither RSA, an elliptic curve nor Ed25519",
+        )),
     }
 }
 
@@ -90,9 +93,10 @@ fn ec(der: &[u8], curve: Option<&[u8]>) -> Result<Jwk, KeyError> {
     key.take(INTEGER)?;
     let private = key.take(OCTETS)?;
     let named = key.maybe(PART_0)?.map(|part| Der(part).take(OID)).transpose()?;
-    if curve.or(named) != Some(P256) {
-        return Err(KeyError::Pem("its curve is another than P-256"));
-    }
+    let curve = curve
+        .or(named)
+        .and_then(Curve::by_oid)
+        .ok_or(KeyError::Pem("its curve is another than P-256 and P-384"))?;
     let point = key
         .maybe(PART_1)?
         .ok_or(KeyError::Pem("its public half is missing: `openssl ec` adds it"))?;
@@ -100,17 +104,19 @@ fn ec(der: &[u8], curve: Option<&[u8]>) -> Result<Jwk, KeyError> {
     let Some(([0, 4], point)) = Der(point).take(BITS)?.split_first_chunk::<2>() else {
         return Err(KeyError::Pem("its public half is compressed"));
     };
-    if point.len() != 64 || private.len() > 32 {
+    if point.len() != 2 * curve.bytes || private.len() > curve.bytes {
         return Err(BROKEN);
     }
-    let mut whole = Zeroizing::new([0_u8; 32]);
-    whole[32 - private.len()..].copy_from_slice(private);
+    let (x, y) = point.split_at(curve.bytes);
+    // Some leave out leading zeros (RFC 5915 has none left out).
+    let mut whole = Zeroizing::new(vec![0_u8; curve.bytes - private.len()]);
+    whole.extend_from_slice(private);
     Ok(Jwk {
         kty: "EC".to_owned(),
-        crv: Some("P-256".to_owned()),
-        x: Some(encode(&point[..32])),
-        y: Some(encode(&point[32..])),
-        d: Some(encode(whole.as_ref()).into()),
+        crv: Some(curve.name.to_owned()),
+        x: Some(encode(x)),
+        y: Some(encode(y)),
+        d: Some(encode(whole.as_slice()).into()),
         ..Jwk::default()
     })
 }

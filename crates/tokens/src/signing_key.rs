@@ -168,7 +168,7 @@ impl SigningKey {
     /// The signature of these bytes.
     ///
     /// # Errors
-    /// [`KeyError::Signing`] if the system gave no random bytes for ES256, RS256 or PS256.
+    /// [`KeyError::Signing`] if the system gave no random bytes for an algorithm that needs some: all with a public key but `EdDSA`.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         match &self.0.material {
             Material::Hs256(mac) => Ok(tag(mac, message)),

@@ -184,14 +184,16 @@ fn signed_by_another_key(client: &Client, mut refresh: String, old: &str) -> Str
 
 #[test]
 fn pyjwt_verifies_our_tokens() {
-    for algorithm in ["ES256", "EdDSA", "RS256", "PS256"] {
+    for algorithm in [
+        "ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+    ] {
         verifies("pyjwt.py", python, algorithm);
     }
 }
 
 #[test]
 fn jose_verifies_our_tokens() {
-    for algorithm in ["ES256", "EdDSA", "RS256", "PS256"] {
+    for algorithm in ["ES256", "ES384", "EdDSA", "RS512", "PS256"] {
         verifies("jose.js", node, algorithm);
     }
 }

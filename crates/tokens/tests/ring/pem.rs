@@ -85,6 +85,21 @@ IHZB87CzZGSgBwYFK4EEACKhZANiAAQu1UrUB2iMPPoFEGhobT6FEvL7RryR8AUJ
 Y4LRwnNY2y/smzkW6nLSzZh+CmDjypPKBBO3GBV1D1g5WPRRAGGpt+cXn7SCpuEp
 MoZqboWirvpf6SYL2+IyI1p1cPIFqTY=
 -----END EC PRIVATE KEY-----";
+/// The same key: `openssl pkcs8 -topk8 -nocrypt`.
+const P384_8: &str = "-----BEGIN PRIVATE KEY-----
+MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDBCXYLS7CC1aYgkX3ZB
+hB6+JQnF0Cmcui7M9En23v5Sj1haOcMw+zBYIHZB87CzZGShZANiAAQu1UrUB2iM
+PPoFEGhobT6FEvL7RryR8AUJY4LRwnNY2y/smzkW6nLSzZh+CmDjypPKBBO3GBV1
+D1g5WPRRAGGpt+cXn7SCpuEpMoZqboWirvpf6SYL2+IyI1p1cPIFqTY=
+-----END PRIVATE KEY-----";
+/// `openssl ecparam -name secp521r1 -genkey -noout`.
+const P521: &str = "-----BEGIN EC PRIVATE KEY-----
+MIHcAgEBBEIAw4+MA12LC+ycrlyBTgN+Jzb0GOD7gbaFNU04+wRGSul/QomEfyqL
+LJwMJOm4b2zmavHIzWQoEGFcsczUBOAaAwegBwYFK4EEACOhgYkDgYYABABioyZo
+W1S/8d3R5JKbxbjws1y1mkTKaJFrUn/zXxw794gdVH7lSjV8251We++N4tYFa3TT
+bDf9Mp0/Kn6V+rFtSgCt83p5/bnEDOUo+O8r+k+eIwxi8crhN+OMwwXezyEfVpQj
+FN0w4sis1I8HtAzEw95QrZgb0NnDPp424lYJ3gFjkw==
+-----END EC PRIVATE KEY-----";
 /// `openssl pkcs8 -topk8 -passout pass:abcd`.
 const ENC: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIHsMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAhpN4bBaD3IvgICCAAw
@@ -98,8 +113,10 @@ RnNtiZa3Lsc3veSKPW9RowMrkA19ua5IzTnSQ0HJFudPeO6g/3mAldKVQ+9m9ZA=
 fn what_openssl_wrote_signs_here_and_is_one_key_however_it_was_written() {
     for (algorithm, text, again) in [
         (Algorithm::Rs256, RSA8, RSA1),
+        (Algorithm::Rs512, RSA1, RSA8),
         (Algorithm::Ps256, RSA1, RSA8),
         (Algorithm::Es256, EC1, EC8),
+        (Algorithm::Es384, P384, P384_8),
         (Algorithm::EdDsa, ED, ED),
     ] {
         let key = SigningKey::from_pem(algorithm, text).unwrap();
@@ -116,7 +133,9 @@ fn what_is_no_key_for_the_algorithm_is_refused_with_the_reason() {
         (Algorithm::Es256, RSA8, "do not belong together"),
         (Algorithm::EdDsa, EC8, "do not belong together"),
         (Algorithm::Hs256, ED, "`oct`"),
-        (Algorithm::Es256, P384, "another than P-256"),
+        (Algorithm::Es256, P384, "do not belong together"),
+        (Algorithm::Es384, EC8, "do not belong together"),
+        (Algorithm::Es384, P521, "another than P-256 and P-384"),
         (Algorithm::Es256, ENC, "encrypted"),
         (Algorithm::Es256, "", "BEGIN PRIVATE KEY"),
         (Algorithm::Es256, "-----BEGIN PRIVATE KEY-----\nAAAA", "cut short"),
@@ -144,6 +163,7 @@ fn a_key_that_is_cut_anywhere_is_refused_without_a_panic() {
     for (algorithm, text) in [
         (Algorithm::Rs256, RSA1),
         (Algorithm::Es256, EC8),
+        (Algorithm::Es384, P384_8),
         (Algorithm::EdDsa, ED),
     ] {
         let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();

@@ -21,8 +21,10 @@ fn with_keys(algorithm: &str, form: &str) -> Value {
 fn with_keys_in_pem_each_takes_the_others_tokens() {
     for (algorithm, form) in [
         ("RS256", "traditional"),
+        ("RS512", "pkcs8"),
         ("PS256", "pkcs8"),
         ("ES256", "traditional"),
+        ("ES384", "pkcs8"),
         ("EdDSA", "pkcs8"),
     ] {
         let django = Django::start(Users::Int, with_keys(algorithm, form));
