@@ -8,6 +8,7 @@ mod api_keys;
 mod databases;
 mod django_users;
 mod events;
+mod foreign_letters;
 mod joined;
 mod migrations;
 mod outages;
