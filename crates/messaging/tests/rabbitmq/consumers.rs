@@ -8,6 +8,7 @@ use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::shared::{self, Other, to, unique};
@@ -185,6 +186,66 @@ async fn what_a_dead_consumer_had_in_hand_comes_again_at_once() {
     });
     next.run_pending().await.unwrap();
     assert_eq!(*told.lock().unwrap(), [(b"1".to_vec(), true, false)]);
+    other.delete_all(&queue, &[]).await;
+}
+
+/// A consumer whose handlers never end, and how many of them run; aborted, it is as if its process had died.
+fn stuck(
+    broker: &Broker,
+    queue: &str,
+    handlers: usize,
+) -> (JoinHandle<()>, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let (told, begun) = mpsc::unbounded_channel();
+    let consumer = broker.consume_any(queue, move |d: Delivery<Body>| {
+        told.send(d.message.bytes).unwrap();
+        std::future::pending()
+    });
+    let consumer = consumer.concurrency(handlers);
+    let running = tokio::spawn(async { drop(consumer.run_until(CancellationToken::new()).await) });
+    (running, begun)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_in_hand_of_one_who_died_goes_on_side_by_side_and_the_second_time_alone() {
+    const IN_HAND: u64 = 6;
+    let (queue, other) = (unique("again"), Other::new(&shared::url()).await);
+    let broker = with_queue(&queue, &[]).await;
+    let batch = (0..IN_HAND).map(|n| to(&queue, n)).collect();
+    assert!(broker.publish_batch(batch).await.iter().all(Result::is_ok));
+    // Two lives in which all are in hand at once.
+    for _ in 0..2 {
+        let (running, mut begun) = stuck(&broker, &queue, 16);
+        for _ in 0..IN_HAND {
+            soon("all are begun at the same time", begun.recv())
+                .await
+                .unwrap();
+        }
+        running.abort();
+        let _ = running.await;
+    }
+    // In the third each is alone, and what comes new is not held up by it.
+    let (running, mut begun) = stuck(&broker, &queue, 16);
+    let suspect = soon("one is begun", begun.recv()).await.unwrap();
+    assert!(broker.publish_batch(vec![to(&queue, 99)]).await[0].is_ok());
+    let fresh = soon("so is what comes new", begun.recv()).await.unwrap();
+    assert_eq!(fresh, b"99");
+    let more = tokio::time::timeout(Duration::from_secs(1), begun.recv()).await;
+    assert!(more.is_err(), "beside {suspect:?} {more:?} was begun");
+    running.abort();
+    let _ = running.await;
+    // And each comes to its end.
+    let (told, mut handled) = mpsc::unbounded_channel();
+    let next = broker.consume_any(&queue, move |d: Delivery<Body>| {
+        told.send(d.message.bytes).unwrap();
+        std::future::ready(Outcome::Done)
+    });
+    next.run_pending().await.unwrap();
+    let mut all = Vec::new();
+    while let Ok(body) = handled.try_recv() {
+        all.push(String::from_utf8(body).unwrap());
+    }
+    all.sort_unstable();
+    assert_eq!(all, ["0", "1", "2", "3", "4", "5", "99"]);
     other.delete_all(&queue, &[]).await;
 }
 

@@ -24,7 +24,7 @@ use crate::broker::{Arrival, Want};
 pub(super) enum Lane {
     /// The queue itself.
     Queue,
-    /// Those whose process has died, one at a time.
+    /// Those whose processes have died twice, one at a time.
     Suspects,
 }
 

@@ -1,11 +1,12 @@
 //! Looks at each delivery: begun here and now, or not.
 //!
 //! RabbitMQ counts no starts. All it says is that a message was delivered before (`redelivered`), and that
-//! it says of all that a dead process had in hand, the one that killed it and its neighbours. So whoever
-//! was delivered before goes to a queue of suspects, with the count in a header. From there each process takes
-//! one at a time; who is delivered again *there* was in hand alone, and one more is counted. After
-//! `max_starts` it is a dead letter. This needs no database, and works the same for classic queues, which
-//! have no counter, and for quorum queues of any version, which count different things.
+//! it says of all that a dead process had in hand, the one that killed it and its neighbours, and of what a
+//! living one gave back. So whoever was delivered before goes back onto the queue as a copy with the count in a
+//! header, and is begun once more beside all others. The second time it goes to a queue of suspects, as on the
+//! embedded broker. From there each process takes one at a time; who is delivered again *there* was in hand alone,
+//! and one more is counted. After `max_starts` it is a dead letter. This needs no database, and works the same for
+//! classic queues, which have no counter, and for quorum queues of any version, which count different things.
 
 use std::sync::Arc;
 
@@ -29,6 +30,9 @@ use crate::verdict::Verdict;
 
 /// Deliveries looked at together.
 const BATCH: usize = 64;
+
+/// From so many starts without an end on, a message is suspected of having killed its process.
+const SUSPECT: u32 = 2;
 
 /// A delivery and how it came.
 pub(super) struct Incoming {
@@ -63,17 +67,18 @@ impl Intake {
     pub(super) async fn run(self, mut deliveries: mpsc::UnboundedReceiver<Incoming>) {
         let mut batch = Vec::with_capacity(BATCH);
         while deliveries.recv_many(&mut batch, BATCH).await > 0 {
-            let (lanes, mut begun): (Vec<Lane>, Vec<Arrival>) = batch
+            let mut begun: Vec<Arrival> = batch
                 .drain(..)
-                .filter_map(|incoming| Some((incoming.lane, self.look_at(incoming)?)))
-                .unzip();
+                .filter_map(|incoming| self.look_at(incoming))
+                .collect();
             self.mark_handled(&mut begun).await;
-            for (lane, arrival) in lanes.into_iter().zip(begun) {
-                let handed_over = match lane {
-                    Lane::Queue => self.arrived.send(arrival).is_ok(),
-                    // Not before the message that it was copied from is acknowledged, which the porter may be
-                    // about to do: should it kill us, both would be there, each with a row of starts to come.
-                    Lane::Suspects => self.carry.send(Load::Suspect(Box::new(arrival))).is_ok(),
+            for arrival in begun {
+                let handed_over = if arrival.redelivered {
+                    // Perhaps a copy. Not before the message that it was copied from is acknowledged, which the porter
+                    // may be about to do: should it kill us, both would be there, each with a row of starts to come.
+                    self.carry.send(Load::Arrival(Box::new(arrival))).is_ok()
+                } else {
+                    self.arrived.send(arrival).is_ok()
                 };
                 if !handed_over {
                     // Nobody receives any more: the source was dropped, and the channel with it.
@@ -179,11 +184,12 @@ impl Intake {
         {
             return Some(Errand::Wait(at));
         }
-        match lane {
-            Lane::Queue if dead > 0 => Some(Errand::Suspect(dead)),
-            Lane::Suspects if dead > starts => Some(Errand::Suspect(dead)),
-            Lane::Queue | Lane::Suspects => None,
-        }
+        let to = if dead >= SUSPECT {
+            Lane::Suspects
+        } else {
+            Lane::Queue
+        };
+        (dead > starts || to != lane).then_some(Errand::Count { starts: dead, to })
     }
 
     #[cfg(feature = "store")]
@@ -223,8 +229,8 @@ impl Intake {
 pub(super) enum Errand {
     /// It is not its hour.
     Wait(crate::Timestamp),
-    /// It was in the hands of somebody who died; so many starts came to no end.
-    Suspect(u32),
+    /// It was in the hands of somebody who died, or belongs elsewhere: so many starts came to no end.
+    Count { starts: u32, to: Lane },
     /// How it ended is still to be written, and told.
     Settle(Verdict),
     /// How it ended is written.

@@ -20,7 +20,7 @@ pub(super) enum Load {
         places: Vec<OwnedSemaphorePermit>,
     },
     /// To be begun, after what came before it.
-    Suspect(Box<Arrival>),
+    Arrival(Box<Arrival>),
 }
 
 pub(super) async fn run(
@@ -35,7 +35,7 @@ pub(super) async fn run(
                 errand,
                 places,
             } => (ticket, errand, places),
-            Load::Suspect(arrival) => {
+            Load::Arrival(arrival) => {
                 if arrived.send(*arrival).is_err() {
                     return;
                 }
@@ -60,7 +60,7 @@ async fn carry(ticket: &Ticket, errand: &Errand) -> Result<bool, Error> {
         Errand::Settle(verdict) => return ticket.settle(verdict.clone()).await,
         Errand::Acknowledge => Ok(true),
         Errand::Wait(at) => ticket.wait_until(*at).await,
-        Errand::Suspect(starts) => ticket.suspect(*starts).await,
+        Errand::Count { starts, to } => ticket.count(*starts, *to).await,
     };
     match carried {
         Ok(true) => Ok(ticket.acknowledge().await),

@@ -8,10 +8,11 @@ use gatepost_storage::{Conn, Tx};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::consume::Lane;
 use super::copy::{self, Copy};
 use super::desk::Desk;
 use super::hands::{Fate, Slot};
-use super::shapes;
+use super::{shapes, subscription};
 use crate::verdict::Verdict;
 use crate::{Error, Timestamp};
 
@@ -254,12 +255,12 @@ impl Ticket {
         self.desk.carry(&self.slot, &to, &properties).await
     }
 
-    /// To the suspects, of which each is begun alone.
-    pub(super) async fn suspect(&self, starts: u32) -> Result<bool, Error> {
+    /// Back onto the queue, or to the suspects, of which each is begun alone.
+    pub(super) async fn count(&self, starts: u32, to: Lane) -> Result<bool, Error> {
         let copy =
             Copy::of(&self.slot.original.properties, self.id()).number(copy::STARTS, i64::from(starts));
         let properties = self.with_id_made(copy).properties();
-        let to = shapes::suspects(self.desk.queue());
+        let to = subscription::shape(&self.desk, to);
         self.desk.carry(&self.slot, &to, &properties).await
     }
 
