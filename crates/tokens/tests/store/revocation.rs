@@ -147,8 +147,9 @@ async fn all_who_wait_share_one_reading(db: Database) {
     }
     waiting.join_all().await;
     let asked = at.store.stats().statements - before;
+    // Each reading is of the log and of the keys. There are two, and one more if the database tells of the login only now.
     assert!(
-        asked <= 4, // two readings, of the log and of the keys
+        asked <= 6,
         "{asked} statements for 200 checks of an instance that had read nothing"
     );
 }
