@@ -1,6 +1,6 @@
 """A Django project with simplejwt, for tests beside it: project.py DATABASE_URL USERS SIMPLE_JWT COMMAND [...]
 
-DATABASE_URL is postgres://... or sqlite:///PATH. USERS is `int` (Django's own user) or `uuid` (people.Person, who logs in by e-mail). SIMPLE_JWT is JSON; names that end in
+DATABASE_URL is postgres://... or sqlite:///PATH. USERS is `int` (Django's own user), `uuid` (people.Person, who logs in by e-mail) or `code` (people.Member, who besides has another key than tokens say). SIMPLE_JWT is JSON; names that end in
 _LIFETIME, and LEEWAY, are seconds. Commands: `create NAME PASSWORD ...` makes the database, its tables and users and
 prints each one's id; `add ID NAME PASSWORD` makes one more by that id, a Django's own user without an address; `serve PORT` serves until it is killed; `drop` drops the database.
 """
@@ -57,7 +57,7 @@ settings.configure(
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "people", "rest_framework",
                     "rest_framework_simplejwt", "rest_framework_simplejwt.token_blacklist"],
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
-    AUTH_USER_MODEL={"int": "auth.User", "uuid": "people.Person"}[users],
+    AUTH_USER_MODEL={"int": "auth.User", "uuid": "people.Person", "code": "people.Member"}[users],
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     # Cheap, so that tests are quick; of the kind that Django uses.
     PASSWORD_HASHERS=["people.cheap.Cheap"],
@@ -79,7 +79,7 @@ if command == "create":
             user = get_user_model()(email=name)
             user.set_password(password)
             user.save()
-        print("user", user.pk, flush=True)
+        print("user", getattr(user, given.get("USER_ID_FIELD", "pk")), flush=True)
 elif command == "add":
     django.setup()
     from django.contrib.auth import get_user_model

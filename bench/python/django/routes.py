@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework_simplejwt import views
 from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, BlacklistMixin, RefreshToken, SlidingToken, Token
 
 
@@ -24,12 +25,17 @@ KINDS = {"access": AccessToken, "refresh": RefreshToken, "sliding": SlidingToken
 @authentication_classes([JWTAuthentication])
 @permission_classes([IsAuthenticated])
 def me(request):
-    return Response({"id": str(request.user.pk)})
+    return Response({"id": str(getattr(request.user, api_settings.USER_ID_FIELD))})
+
+
+def users(request):
+    """Whom the request names as tokens do."""
+    return get_user_model().objects.filter(**{api_settings.USER_ID_FIELD: request.GET["user"]})
 
 
 def mint(request, kind, count):
     """Tokens as a view of the project would make them."""
-    user = get_user_model().objects.get(pk=request.GET["user"])
+    user = users(request).get()
     return JsonResponse({"tokens": [str(KINDS[kind].for_user(user)) for _ in range(count)]})
 
 
@@ -40,11 +46,11 @@ def use(request, kind):
         token.blacklist()
     except TokenError as error:
         return JsonResponse({"detail": str(error)}, status=400)
-    return JsonResponse({"user_id": token["user_id"]})
+    return JsonResponse({"user_id": token[api_settings.USER_ID_CLAIM]})
 
 
 def switch(request, on):
-    get_user_model().objects.filter(pk=request.GET["user"]).update(is_active=bool(on))
+    users(request).update(is_active=bool(on))
     return JsonResponse({})
 
 

@@ -245,8 +245,11 @@ impl App {
     pub(crate) async fn become_ready(&self) -> Result<bool, BuildError> {
         if !self.lifecycle.is_migrated() && is_migrated(&self.config, &self.store).await? {
             if self.config.uses_simplejwt() {
-                let schema = &self.config.simplejwt.schema;
-                self.store.share_django_tables(schema).await?;
+                let simplejwt = &self.config.simplejwt;
+                let named_by = simplejwt.settings.user_id_column();
+                self.store
+                    .share_django_tables(&simplejwt.schema, named_by)
+                    .await?;
             }
             self.tokens.claim_secret().await?;
             self.lifecycle.set_migrated();

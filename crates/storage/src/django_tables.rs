@@ -1,7 +1,7 @@
 //! The tables of simplejwt's blacklist app in a database that is shared with a live Django: found, checked, and never
 //! changed in their shape. Without them, and on SQLite, tables of our own in the same shape take their place.
 
-use crate::sql::{DjangoNames, UserKey};
+use crate::sql::{DjangoNames, DjangoUsers, UserKey};
 use crate::{Dialect, Error, Store, Tx};
 
 /// Why Django's tables can't be used.
@@ -31,14 +31,23 @@ pub enum DjangoTablesError {
         column: &'static str,
     },
     /// Ids of a type that is not known here.
-    #[error(
-        "{schema}.token_blacklist_outstandingtoken.user_id is of the type {found}, which is no user's id here"
-    )]
+    #[error("{column} is of the type {found}, which is no user's id here")]
     UserKey {
-        /// Where it is.
-        schema: String,
+        /// The schema, the table and the column.
+        column: String,
         /// What was found.
         found: String,
+    },
+    /// Tokens are to name users by a column that is not there.
+    #[error(
+        "simplejwt.user_id_field: the table that {schema}.token_blacklist_outstandingtoken.user_id refers to has no \
+         column {column}"
+    )]
+    NamedBy {
+        /// Where simplejwt's tables are.
+        schema: String,
+        /// What was looked for.
+        column: String,
     },
     /// The database.
     #[error(transparent)]
@@ -58,18 +67,23 @@ const TABLES: [(&str, &[&str]); 2] = [
 
 impl Store {
     /// Takes the blacklist tables of the Django that owns `schema` instead of our own. On SQLite, which no Django
-    /// shares with us, and with an empty name our own stay in use.
+    /// shares with us, and with an empty name our own stay in use. `named_by`: the column of the project's users that
+    /// tokens name them by, if it is another than the primary key (simplejwt's `USER_ID_FIELD`).
     ///
     /// # Errors
     /// [`DjangoTablesError`] if they are not there or not as simplejwt makes them.
-    pub async fn share_django_tables(&self, schema: &str) -> Result<(), DjangoTablesError> {
+    pub async fn share_django_tables(
+        &self,
+        schema: &str,
+        named_by: Option<&str>,
+    ) -> Result<(), DjangoTablesError> {
         if self.dialect() == Dialect::Sqlite || schema.is_empty() || self.shared().names.has_django() {
             return Ok(());
         }
-        let name = schema.to_owned();
+        let (schema, named_by) = (schema.to_owned(), named_by.map(str::to_owned));
         let names = self
             .read("find_django_tables", |tx| {
-                Box::pin(async move { find(tx, &name).await })
+                Box::pin(async move { find(tx, &schema, named_by).await })
             })
             .await?;
         self.shared().names.set_django(names);
@@ -77,7 +91,11 @@ impl Store {
     }
 }
 
-async fn find(tx: &mut Tx<'_>, schema: &str) -> Result<DjangoNames, DjangoTablesError> {
+async fn find(
+    tx: &mut Tx<'_>,
+    schema: &str,
+    named_by: Option<String>,
+) -> Result<DjangoNames, DjangoTablesError> {
     let mut user_type = String::new();
     for (table, wanted) in TABLES {
         let columns: Vec<(String, String)> = fetch_all!(
@@ -106,17 +124,6 @@ async fn find(tx: &mut Tx<'_>, schema: &str) -> Result<DjangoNames, DjangoTables
             }
         }
     }
-    let key = match user_type.as_str() {
-        "int2" | "int4" | "int8" => UserKey::Integer,
-        "uuid" => UserKey::Uuid,
-        "text" | "varchar" | "bpchar" | "citext" => UserKey::Text,
-        _ => {
-            return Err(DjangoTablesError::UserKey {
-                schema: schema.to_owned(),
-                found: user_type,
-            });
-        }
-    };
     let users: Option<(String, String, String)> = fetch_optional!(
         tx,
         (String, String, String),
@@ -131,6 +138,41 @@ async fn find(tx: &mut Tx<'_>, schema: &str) -> Result<DjangoNames, DjangoTables
          WHERE c.contype = 'f' LIMIT 1",
         schema
     )?;
+    let mut users = users.map(|(schema, table, column)| DjangoUsers {
+        schema,
+        table,
+        named_by: column.clone(),
+        column,
+    });
+    let mut column = format!("{schema}.token_blacklist_outstandingtoken.user_id");
+    if let Some(named_by) = named_by {
+        let missing = || DjangoTablesError::NamedBy {
+            schema: schema.to_owned(),
+            column: named_by.clone(),
+        };
+        let users = users.as_mut().ok_or_else(missing)?;
+        let kind: Option<(String,)> = fetch_optional!(
+            tx,
+            (String,),
+            "SELECT udt_name::text FROM information_schema.columns
+             WHERE table_schema = $1 AND table_name = $2 AND column_name = $3",
+            &users.schema,
+            &users.table,
+            &named_by
+        )?;
+        (user_type,) = kind.ok_or_else(missing)?;
+        column = format!("{}.{}.{named_by}", users.schema, users.table);
+        users.named_by = named_by;
+    }
+    let key = match user_type.as_str() {
+        "int2" | "int4" | "int8" => UserKey::Integer,
+        "uuid" => UserKey::Uuid,
+        "text" | "varchar" | "bpchar" | "citext" => UserKey::Text,
+        _ => {
+            let found = user_type;
+            return Err(DjangoTablesError::UserKey { column, found });
+        }
+    };
     Ok(DjangoNames {
         schema: schema.to_owned(),
         key,
@@ -139,7 +181,7 @@ async fn find(tx: &mut Tx<'_>, schema: &str) -> Result<DjangoNames, DjangoTables
 }
 
 impl Tx<'_> {
-    /// Whether the text can be the key of a user in the table that the tokens' owners are in.
+    /// Whether the text can be what a token names a user by in the table that the tokens' owners are in.
     pub(crate) fn is_user_key(&self, user: &str) -> bool {
         match self.shared().names.django().map(|names| names.key) {
             None | Some(UserKey::Text) => true,

@@ -42,13 +42,24 @@ impl From<&'static str> for Sql {
 #[derive(Debug)]
 pub(crate) struct DjangoNames {
     pub(crate) schema: String,
-    /// What its users' keys are.
+    /// What kind of value tokens name a user by.
     pub(crate) key: UserKey,
-    /// Schema, table and column that `user_id` refers to.
-    pub(crate) users: Option<(String, String, String)>,
+    /// What `user_id` refers to; none without a foreign key.
+    pub(crate) users: Option<DjangoUsers>,
 }
 
-/// What kind of key a user has there.
+/// The table of users that the tokens' rows refer to.
+#[derive(Debug)]
+pub(crate) struct DjangoUsers {
+    pub(crate) schema: String,
+    pub(crate) table: String,
+    /// The column that is referred to: the primary key.
+    pub(crate) column: String,
+    /// The column that tokens name a user by, mostly the same.
+    pub(crate) named_by: String,
+}
+
+/// What kind of value a token names a user by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UserKey {
     Integer,
@@ -148,7 +159,8 @@ impl Names {
     fn push_name(&self, out: &mut String, name: &str) {
         let schema = self.schema.as_str();
         match (self.dialect, name) {
-            (_, "outstanding_key" | "outstanding_user") => self.push_user(out, name == "outstanding_user"),
+            (_, "outstanding_key") => out.push_str(&self.user(false)),
+            (_, "outstanding_user") => out.push_str(&self.user(true)),
             (Dialect::Postgres, "outstanding_tokens" | "blacklisted_tokens") if self.has_django() => {
                 let schema = self.django().map_or(schema, |names| names.schema.as_str());
                 let table = if name == "outstanding_tokens" {
@@ -168,12 +180,12 @@ impl Names {
 }
 
 impl Names {
-    /// The first parameter, a text, as a key of the table that owners of tokens are in; with `existing` the key only
-    /// if there is such a row, since the constraint of Django's tables is looked at only when it is too late.
-    fn push_user(&self, out: &mut String, existing: bool) {
+    /// The first parameter, a text that a token names its owner by, as a key of the table that owners are in; with
+    /// `existing` the key only if there is such a row, since the constraint of Django's tables is looked at only when
+    /// it is too late.
+    fn user(&self, existing: bool) -> String {
         let Some(names) = self.django() else {
-            out.push_str("$1");
-            return;
+            return "$1".to_owned();
         };
         let key = match names.key {
             UserKey::Integer => "CAST($1::text AS bigint)",
@@ -181,23 +193,12 @@ impl Names {
             UserKey::Text => "$1::text",
         };
         match &names.users {
-            Some((schema, table, column)) if existing => {
-                let [schema, table, column] = [schema, table, column].map(String::as_str).map(quoted);
-                out.extend([
-                    "(SELECT u.",
-                    &column,
-                    " FROM ",
-                    &schema,
-                    ".",
-                    &table,
-                    " AS u WHERE u.",
-                    &column,
-                    " = ",
-                    key,
-                    ")",
-                ]);
+            Some(users) if existing || users.named_by != users.column => {
+                let [schema, table, column, named_by] =
+                    [&users.schema, &users.table, &users.column, &users.named_by].map(|name| quoted(name));
+                format!("(SELECT u.{column} FROM {schema}.{table} AS u WHERE u.{named_by} = {key})")
             }
-            _ => out.push_str(key),
+            _ => key.to_owned(),
         }
     }
 }

@@ -4,6 +4,18 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 
 
+class Member(AbstractBaseUser):
+    """Who is counted inside and called by a UUID outside: for USER_ID_FIELD."""
+
+    code = models.UUIDField(unique=True, default=uuid.uuid4)
+    email = models.EmailField(unique=True)
+    is_active = models.BooleanField(default=True)
+    date_joined = models.DateTimeField(auto_now_add=True)
+
+    objects = BaseUserManager()
+    USERNAME_FIELD = "email"
+
+
 class Person(AbstractBaseUser):
     """Who logs in by e-mail and is called by a UUID."""
 

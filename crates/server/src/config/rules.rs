@@ -76,21 +76,7 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
             "is shorter than tokens.purposes.refresh.lifetime; make it at least as long",
         );
     }
-    let theirs = &config.simplejwt.settings;
-    for (key, lifetime) in [
-        ("refresh_token_lifetime", theirs.refresh_token_lifetime),
-        (
-            "sliding_token_refresh_lifetime",
-            theirs.sliding_token_refresh_lifetime,
-        ),
-    ] {
-        if config.uses_simplejwt() && lifetime > config.auth.session_max_age {
-            wrong(
-                "auth.session_max_age",
-                &format!("is shorter than simplejwt.{key}; make it at least as long"),
-            );
-        }
-    }
+    of_simplejwt(config, &mut wrong);
     let http = &config.http;
     if config.auth.refresh_cookie && http.public_url_is_set && !http.public_url.is_https() {
         wrong(
@@ -103,6 +89,39 @@ pub(crate) fn check(config: &Config, problems: &mut Vec<Problem>) {
         wrong(
             "tokens.accept",
             "names tokens.dialect itself; it lists the others",
+        );
+    }
+}
+
+/// What simplejwt's settings ask of the rest.
+fn of_simplejwt(config: &Config, wrong: &mut impl FnMut(&str, &str)) {
+    if !config.uses_simplejwt() {
+        return;
+    }
+    let theirs = &config.simplejwt.settings;
+    for (key, lifetime) in [
+        ("refresh_token_lifetime", theirs.refresh_token_lifetime),
+        (
+            "sliding_token_refresh_lifetime",
+            theirs.sliding_token_refresh_lifetime,
+        ),
+    ] {
+        if lifetime > config.auth.session_max_age {
+            wrong(
+                "auth.session_max_age",
+                &format!("is shorter than simplejwt.{key}; make it at least as long"),
+            );
+        }
+    }
+    if let Some(column) = theirs.user_id_column()
+        && column != config.accounts.django.columns.id
+    {
+        wrong(
+            "simplejwt.user_id_field",
+            &format!(
+                "is {column:?}, a column that users are called by here too then: set accounts.django.id to it, and \
+                 accounts.django.id_type to what it is"
+            ),
         );
     }
 }

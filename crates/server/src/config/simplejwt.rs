@@ -7,7 +7,7 @@ use gatepost_tokens::Algorithm;
 use gatepost_tokens::simplejwt::{Audience, Settings, SimpleJwt, UserIdType};
 
 use super::error::Problem;
-use super::parsers::{one_of, some};
+use super::parsers::{not_empty, one_of, some};
 use super::reader::{Reader, Seen};
 use super::{Config, Dialect, UserSource};
 
@@ -106,12 +106,7 @@ pub(crate) fn simplejwt(r: &mut Reader) -> SimpleJwtConfig {
     let header = r.parsed("simplejwt.auth_header_name", Seen::Whole, header_name);
     set(&mut s.auth_header_name, header);
     set(&mut s.auth_token_types, token_types(r));
-    let field = r.parsed("simplejwt.user_id_field", Seen::Whole, |text| match text {
-        "id" | "pk" => Ok(text.to_owned()),
-        _ => {
-            Err("can't be followed: a token names a user by the key of its table, which is \"id\"".to_owned())
-        }
-    });
+    let field = r.parsed("simplejwt.user_id_field", Seen::Whole, not_empty);
     set(&mut s.user_id_field, field);
     let mut claim = |key: &str| r.parsed(&format!("simplejwt.{key}"), Seen::Whole, claim_name);
     set(&mut s.user_id_claim, claim("user_id_claim"));

@@ -49,7 +49,7 @@ pub struct Settings {
     pub auth_header_types: Vec<String>,
     /// `AUTH_HEADER_NAME`: `HTTP_AUTHORIZATION`. For who reads the header.
     pub auth_header_name: String,
-    /// `USER_ID_FIELD`: `id`. For who reads the user table.
+    /// `USER_ID_FIELD`: `id`. For who reads the user table: see [`user_id_column`](Self::user_id_column).
     pub user_id_field: String,
     /// `USER_ID_CLAIM`: `user_id`.
     pub user_id_claim: String,
@@ -107,6 +107,11 @@ pub struct Kind {
 }
 
 impl Settings {
+    /// The column that tokens name a user by, if `USER_ID_FIELD` is another than `id` or `pk`, the primary key.
+    pub fn user_id_column(&self) -> Option<&str> {
+        Some(self.user_id_field.as_str()).filter(|field| !matches!(*field, "id" | "pk"))
+    }
+
     /// simplejwt's defaults with this `SIGNING_KEY`, and the three kinds of the Python services.
     pub fn new(signing_key: impl Into<SecretString>) -> Self {
         let kind = |name: &str, minutes| Kind {

@@ -21,6 +21,8 @@ pub(crate) enum Users {
     Int,
     /// The project's own, by UUIDs.
     Uuid,
+    /// The project's own, by numbers, which tokens call by a UUID: `code`, for `USER_ID_FIELD`.
+    Code,
 }
 
 /// A project whose tables are made.
@@ -115,9 +117,15 @@ impl Django {
             .set("simplejwt.signing_key", format!("{SECRET:?}"))
             .set("accounts.source", "\"django\"")
             .set("accounts.registration", "\"closed\"");
-        if self.project.users == Users::Uuid {
+        let own = match self.project.users {
+            Users::Int => None,
+            Users::Uuid => Some(("people_person", "id")),
+            Users::Code => Some(("people_member", "code")),
+        };
+        if let Some((table, id)) = own {
             setup = setup
-                .set("accounts.django.table", "\"people_person\"")
+                .set("accounts.django.table", format!("{table:?}"))
+                .set("accounts.django.id", format!("{id:?}"))
                 .set("accounts.django.id_type", "\"uuid\"")
                 .set("accounts.django.username", "\"email\"");
         }
@@ -176,7 +184,7 @@ impl Django {
     pub(crate) fn username_field(&self) -> &'static str {
         match self.project.users {
             Users::Int => "username",
-            Users::Uuid => "email",
+            Users::Uuid | Users::Code => "email",
         }
     }
 
@@ -223,6 +231,7 @@ fn kind(users: Users) -> &'static str {
     match users {
         Users::Int => "int",
         Users::Uuid => "uuid",
+        Users::Code => "code",
     }
 }
 

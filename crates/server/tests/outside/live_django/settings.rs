@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::project::{Django, Users};
-use super::{pair, say_the_same, strict};
+use super::{each_for_the_other, pair, say_the_same, strict};
 
 fn odd() -> Value {
     json!({
@@ -19,6 +19,17 @@ fn odd() -> Value {
 #[test]
 fn with_every_setting_changed_the_same_requests_have_the_same_answers() {
     say_the_same(&Django::start(Users::Uuid, odd()));
+}
+
+/// The tokens' rows refer to a number that no token says.
+#[test]
+fn where_users_are_called_by_another_column_than_their_key_all_is_the_same() {
+    let mut settings = strict();
+    settings["USER_ID_FIELD"] = "code".into();
+    settings["USER_ID_CLAIM"] = "code".into();
+    let django = Django::start(Users::Code, settings);
+    say_the_same(&django);
+    each_for_the_other(&django);
 }
 
 #[test]
