@@ -1,11 +1,11 @@
 //! Tables stay small by themselves: what has expired is deleted here, a little at a time, by one instance at a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gatepost_messaging::{Queues, Retention};
+use gatepost_storage::sweeper::{self, BATCH};
 use gatepost_storage::{
-    Error, Timestamp, Tx, TxFuture, admin_sessions, audit, email_changes, known_devices, new_id,
-    registrations, sweeper, verify_answers,
+    Timestamp, admin_sessions, audit, email_changes, known_devices, new_id, registrations, verify_answers,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -23,8 +23,6 @@ const DONE_LATELY: Duration = Duration::from_secs(50);
 const LEASE: Duration = Duration::from_secs(60);
 /// How often it is heard of.
 const RENEW: Duration = Duration::from_secs(15);
-/// Rows that one transaction deletes at most, so that nobody waits long for it.
-const BATCH: i64 = 500;
 
 /// Sweep until `stop`.
 pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
@@ -97,32 +95,37 @@ async fn lost(app: &App, holder: Uuid) {
 
 async fn sweep(app: &App) -> Result<(), Problem> {
     let now = app.now();
-    app.tokens.sweep(BATCH).await?;
+    app.tokens.sweep().await?;
     app.mailer.sweep(now - app.config.retention.mail).await?;
     Queues::new(&app.store).sweep(Retention::default()).await?;
     app.events.sweep(now - app.config.retention.events).await?;
-    drain(app, "sweep_registrations", |tx| {
-        Box::pin(registrations::sweep(tx, BATCH))
-    })
-    .await?;
-    drain(app, "sweep_email_changes", |tx| {
-        Box::pin(email_changes::sweep(tx, BATCH))
-    })
-    .await?;
+    app.store
+        .sweep("sweep_registrations", BATCH, |tx| {
+            Box::pin(registrations::sweep(tx, BATCH))
+        })
+        .await?;
+    app.store
+        .sweep("sweep_email_changes", BATCH, |tx| {
+            Box::pin(email_changes::sweep(tx, BATCH))
+        })
+        .await?;
     let before = now - FORGOTTEN;
-    drain(app, "sweep_known_devices", move |tx| {
-        Box::pin(known_devices::sweep(tx, before, BATCH))
-    })
-    .await?;
+    app.store
+        .sweep("sweep_known_devices", BATCH, move |tx| {
+            Box::pin(known_devices::sweep(tx, before, BATCH))
+        })
+        .await?;
     let before = now - app.config.retention.audit;
-    drain(app, "sweep_audit", move |tx| {
-        Box::pin(audit::sweep(tx, before, BATCH))
-    })
-    .await?;
-    drain(app, "sweep_answers", |tx| {
-        Box::pin(verify_answers::sweep(tx, BATCH))
-    })
-    .await?;
+    app.store
+        .sweep("sweep_audit", BATCH, move |tx| {
+            Box::pin(audit::sweep(tx, before, BATCH))
+        })
+        .await?;
+    app.store
+        .sweep("sweep_answers", BATCH, |tx| {
+            Box::pin(verify_answers::sweep(tx, BATCH))
+        })
+        .await?;
     app.store
         .run_tx("sweep_console", |tx| {
             let now = tx.now();
@@ -130,17 +133,4 @@ async fn sweep(app: &App) -> Result<(), Problem> {
         })
         .await?;
     Ok(())
-}
-
-async fn drain<F>(app: &App, name: &'static str, batch: F) -> Result<(), Error>
-where
-    F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, Error> + Clone + Send + 'static,
-{
-    loop {
-        let began = Instant::now();
-        if app.store.run_tx(name, batch.clone()).await? < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-        tokio::time::sleep(sweeper::rest_after(began.elapsed())).await;
-    }
 }

@@ -1,5 +1,7 @@
 //! `blacklist`: tokens that were used up or revoked one by one, by their `jti`. Never the token itself.
 
+use sqlx::types::Json;
+
 use crate::{Error, Timestamp, Tx};
 
 /// Remembers that the token was `used` or `revoked`; whether this call was the one that did.
@@ -99,19 +101,30 @@ pub async fn count(tx: &mut Tx<'_>) -> Result<(i64, i64), Error> {
     )
 }
 
-/// Forgets up to `limit` rows whose tokens have expired; how many. Two who do so at once share the work.
-pub async fn sweep(tx: &mut Tx<'_>, limit: i64) -> Result<u64, Error> {
+/// Up to `limit` rows whose tokens have expired, by what [`forget`] finds them by: on PostgreSQL their places in the table,
+/// next to each other, where their names are all over an index.
+pub async fn expired(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<String>, Error> {
+    let now = tx.now();
+    let sql = sql! {
+        sqlite: "SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+        postgres: "SELECT ctid::text FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+    };
+    let rows: Vec<(String,)> = fetch_all!(tx, (String,), sql, now, limit)?;
+    Ok(rows.into_iter().map(|(row,)| row).collect())
+}
+
+/// Forgets those of these rows whose tokens have expired, which holds for whatever may have come to such a place
+/// meanwhile; how many.
+pub async fn forget(tx: &mut Tx<'_>, rows: &[String]) -> Result<u64, Error> {
     let now = tx.now();
     execute!(
         tx,
         sql! {
-            sqlite: "DELETE FROM {blacklist} WHERE jti IN
-                     (SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            postgres: "DELETE FROM {blacklist} WHERE jti = ANY (ARRAY
-                       (SELECT jti FROM {blacklist} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
-                        FOR UPDATE SKIP LOCKED))",
+            sqlite: "DELETE FROM {blacklist} WHERE jti IN (SELECT value FROM json_each($1)) AND expires_at <= $2",
+            postgres: "DELETE FROM {blacklist} WHERE ctid = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::tid)) \
+                       AND expires_at <= $2",
         },
-        now,
-        limit
+        Json(rows),
+        now
     )
 }

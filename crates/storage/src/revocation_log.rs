@@ -8,6 +8,7 @@ mod load;
 mod page;
 
 use futures_util::TryStreamExt as _;
+use sqlx::types::Json;
 
 pub use self::page::{PageCursor, Revocation, page};
 use crate::tx::Raw;
@@ -203,20 +204,31 @@ fn strange() -> Error {
     ))
 }
 
-/// Forgets up to `limit` rows that can refuse nothing any more; how many.
-pub async fn sweep(tx: &mut Tx<'_>, limit: i64) -> Result<u64, Error> {
+/// Up to `limit` rows, by their numbers, that can refuse nothing any more.
+pub async fn expired(tx: &mut Tx<'_>, limit: i64) -> Result<Vec<i64>, Error> {
+    let now = tx.now();
+    let rows: Vec<(i64,)> = fetch_all!(
+        tx,
+        (i64,),
+        "SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+        now,
+        limit
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Forgets those of these rows that can refuse nothing any more; how many.
+pub async fn forget(tx: &mut Tx<'_>, ids: &[i64]) -> Result<u64, Error> {
     let now = tx.now();
     execute!(
         tx,
         sql! {
-            sqlite: "DELETE FROM {revocation_log} WHERE id IN
-                     (SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)",
-            postgres: "DELETE FROM {revocation_log} WHERE id = ANY (ARRAY
-                       (SELECT id FROM {revocation_log} WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2
-                        FOR UPDATE SKIP LOCKED))",
+            sqlite: "DELETE FROM {revocation_log} WHERE id IN (SELECT value FROM json_each($1)) AND expires_at <= $2",
+            postgres: "DELETE FROM {revocation_log} \
+                       WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text($1)::bigint)) AND expires_at <= $2",
         },
-        now,
-        limit
+        Json(ids),
+        now
     )
 }
 

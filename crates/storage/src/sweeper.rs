@@ -1,13 +1,83 @@
 //! `sweeper`: who deletes what has expired. One instance at a time, so that two never wait for each other's rows.
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
-use crate::{Error, Timestamp, Tx};
+use crate::{Error, Store, Timestamp, Tx, TxFuture};
+
+/// Rows a transaction: about a millisecond of the database's time, so that nobody waits long for a lock, or for a core
+/// that it has.
+pub const BATCH: i64 = ROWS as i64;
+const ROWS: u16 = 50;
+
+/// Rows that are found at once where many may go. PostgreSQL passes by all that was deleted, and not yet vacuumed, each
+/// time it looks for the oldest.
+const FOUND: u16 = 10_000;
 
 /// How long to rest between two batches of a sweep, of which the last took so long: the database is left nine tenths of
 /// its time, so that whoever waits for it, or for a core beside it, seldom meets a batch.
-pub fn rest_after(batch: std::time::Duration) -> std::time::Duration {
+pub fn rest_after(batch: Duration) -> Duration {
     batch * 9
+}
+
+impl Store {
+    /// Runs `delete`, which deletes up to `batch` rows, in one transaction after another with rests between, until it
+    /// finds fewer; how many rows went in all.
+    ///
+    /// # Errors
+    /// What `delete` answers, and the store's own. What was deleted before stays deleted.
+    pub async fn sweep<E, F>(&self, name: &'static str, batch: i64, delete: F) -> Result<u64, E>
+    where
+        F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, E> + Clone + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut all = 0;
+        loop {
+            let began = Instant::now();
+            let gone = self.run_tx(name, delete.clone()).await?;
+            all += gone;
+            if gone < batch.unsigned_abs() {
+                return Ok(all);
+            }
+            tokio::time::sleep(rest_after(began.elapsed())).await;
+        }
+    }
+
+    /// The same for a table of which millions of rows may expire together: `find` names up to so many that are over,
+    /// and `delete` deletes those. `told` hears how many are gone.
+    ///
+    /// # Errors
+    /// What `find` and `delete` answer, and the store's own. What was deleted before stays deleted.
+    pub async fn sweep_found<K, E, F, D>(
+        &self,
+        name: &'static str,
+        find: F,
+        delete: D,
+        mut told: impl FnMut(u64),
+    ) -> Result<u64, E>
+    where
+        F: for<'a> FnMut(&'a mut Tx<'_>, i64) -> TxFuture<'a, Vec<K>, E> + Clone + Send + 'static,
+        D: for<'a> FnMut(&'a mut Tx<'_>, Vec<K>) -> TxFuture<'a, u64, E> + Clone + Send + 'static,
+        K: Clone + Send + 'static,
+        E: From<Error> + Send + 'static,
+    {
+        let mut all = 0;
+        loop {
+            let mut find = find.clone();
+            let found = self.read(name, move |tx| find(tx, i64::from(FOUND))).await?;
+            for batch in found.chunks(usize::from(ROWS)) {
+                let began = Instant::now();
+                let (mut delete, batch) = (delete.clone(), batch.to_vec());
+                all += self.run_tx(name, move |tx| delete(tx, batch.clone())).await?;
+                told(all);
+                tokio::time::sleep(rest_after(began.elapsed())).await;
+            }
+            if found.len() < usize::from(FOUND) {
+                return Ok(all);
+            }
+        }
+    }
 }
 
 /// Takes the lease until `until` if nobody else holds it and nobody came to the end of a sweep after `done_since`;

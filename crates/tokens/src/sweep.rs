@@ -1,8 +1,9 @@
 //! Forgetting what no living token needs, so that the tables stay as small as what is alive.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use gatepost_storage::{Error, Tx, TxFuture, blacklist, generations, revocation_log, sessions, sweeper};
+use gatepost_storage::sweeper::BATCH;
+use gatepost_storage::{Error, Tx, blacklist, generations, revocation_log, sessions};
 
 use crate::error::ServiceError;
 use crate::purpose::MAX_LIFETIME;
@@ -25,35 +26,46 @@ pub struct Swept {
 }
 
 impl TokenService {
-    /// Forgets what has expired, `batch` rows a transaction so that nobody waits long for a lock.
-    pub async fn sweep(&self, batch: i64) -> Result<Swept, ServiceError> {
-        let batch = batch.max(1);
+    /// Forgets what has expired, in small transactions with rests between, so that nobody waits long for a lock.
+    ///
+    /// # Errors
+    /// The database's. What was forgotten before stays forgotten.
+    pub async fn sweep(&self) -> Result<Swept, ServiceError> {
         #[cfg(feature = "simplejwt")]
         if self.simplejwt().is_some() {
-            self.drain("sweep_outstanding", batch, move |tx| {
-                Box::pin(gatepost_storage::outstanding_tokens::sweep(tx, batch))
-            })
-            .await?;
+            self.store
+                .sweep("sweep_outstanding", BATCH, |tx| {
+                    Box::pin(gatepost_storage::outstanding_tokens::sweep(tx, BATCH))
+                })
+                .await?;
         }
         Ok(Swept {
             blacklist: self
-                .drain("sweep_blacklist", batch, move |tx| {
-                    Box::pin(blacklist::sweep(tx, batch))
-                })
+                .store
+                .sweep_found(
+                    "sweep_blacklist",
+                    |tx, limit| Box::pin(blacklist::expired(tx, limit)),
+                    |tx, rows| Box::pin(async move { blacklist::forget(tx, &rows).await }),
+                    |_| {},
+                )
                 .await?,
             revocations: self
-                .drain("sweep_revocations", batch, move |tx| {
-                    Box::pin(revocation_log::sweep(tx, batch))
-                })
+                .store
+                .sweep_found(
+                    "sweep_revocations",
+                    |tx, limit| Box::pin(revocation_log::expired(tx, limit)),
+                    |tx, ids| Box::pin(async move { revocation_log::forget(tx, &ids).await }),
+                    |_| {},
+                )
                 .await?,
             sessions: self
-                .drain("sweep_sessions", batch, move |tx| {
-                    Box::pin(sweep_sessions(tx, batch))
-                })
+                .store
+                .sweep("sweep_sessions", BATCH, |tx| Box::pin(sweep_sessions(tx, BATCH)))
                 .await?,
             generations: self
-                .drain("sweep_generations", batch, move |tx| {
-                    Box::pin(sweep_generations(tx, batch))
+                .store
+                .sweep("sweep_generations", BATCH, |tx| {
+                    Box::pin(sweep_generations(tx, BATCH))
                 })
                 .await?,
         })
@@ -65,23 +77,6 @@ impl TokenService {
             .store
             .read("blacklist_count", |tx| Box::pin(blacklist::count(tx)))
             .await?)
-    }
-
-    async fn drain<F>(&self, name: &'static str, batch: i64, sweep: F) -> Result<u64, Error>
-    where
-        F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, Error> + Clone + Send + 'static,
-    {
-        let mut all = 0;
-        loop {
-            let mut sweep = sweep.clone();
-            let began = Instant::now();
-            let gone = self.store.run_tx(name, move |tx| sweep(tx)).await?;
-            all += gone;
-            if gone < u64::try_from(batch).unwrap_or(u64::MAX) {
-                return Ok(all);
-            }
-            tokio::time::sleep(sweeper::rest_after(began.elapsed())).await;
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gatepost_messaging::Outbox;
 use gatepost_storage::deliveries::{self, DeliveryFilter};
+use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{
     Store, Timestamp, delivery_decisions, delivery_events, inbox, mail_keys, suppressions,
 };
@@ -18,8 +19,6 @@ use crate::{EmailAddress, Templates};
 
 /// Most entries of a list.
 const MAX_LIMIT: u32 = 500;
-/// Rows that one sweeping transaction deletes, so that it holds up nobody.
-const SWEEP: i64 = 500;
 
 /// Takes letters and tells what became of them. Cheap to clone.
 ///
@@ -199,31 +198,31 @@ impl Mailer {
     }
 
     /// Deletes letters that ended before `before` (`retention.mail` ago), captured mail of that age, and
-    /// idempotency keys whose day is over. In small transactions; safe to run anywhere, any time.
+    /// idempotency keys whose day is over. In small transactions with rests between; safe to run anywhere, any time.
     pub async fn sweep(&self, before: Timestamp) -> Result<MailSwept, MailError> {
-        let mut swept = MailSwept::default();
-        loop {
-            let turn = self
-                .store()
-                .run_tx("sweep_mail", move |tx| {
-                    Box::pin(async move {
-                        Ok::<_, gatepost_storage::Error>(MailSwept {
-                            deliveries: deliveries::sweep(tx, before, SWEEP).await?,
-                            inbox: inbox::sweep(tx, before, SWEEP).await?,
-                            keys: mail_keys::sweep(tx, SWEEP).await?,
-                            suppressions: suppressions::sweep(tx, SWEEP).await?,
-                        })
-                    })
+        let store = self.store();
+        Ok(MailSwept {
+            deliveries: store
+                .sweep("sweep_deliveries", BATCH, move |tx| {
+                    Box::pin(deliveries::sweep(tx, before, BATCH))
                 })
-                .await?;
-            swept.deliveries += turn.deliveries;
-            swept.inbox += turn.inbox;
-            swept.keys += turn.keys;
-            swept.suppressions += turn.suppressions;
-            if turn == MailSwept::default() {
-                return Ok(swept);
-            }
-        }
+                .await?,
+            inbox: store
+                .sweep("sweep_inbox", BATCH, move |tx| {
+                    Box::pin(inbox::sweep(tx, before, BATCH))
+                })
+                .await?,
+            keys: store
+                .sweep("sweep_mail_keys", BATCH, |tx| {
+                    Box::pin(mail_keys::sweep(tx, BATCH))
+                })
+                .await?,
+            suppressions: store
+                .sweep("sweep_suppressions", BATCH, |tx| {
+                    Box::pin(suppressions::sweep(tx, BATCH))
+                })
+                .await?,
+        })
     }
 
     /// The templates that letters are rendered with.

@@ -12,6 +12,7 @@ mod relay;
 use std::time::Duration;
 
 use gatepost_storage::events::{self, EventRow, Numbers};
+use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{Conn, Store, Timestamp, Tx, event_cursors};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,8 +25,6 @@ use crate::Error;
 
 /// How many events get their numbers in one transaction.
 const NUMBER: i64 = 1_000;
-/// How many are swept in one.
-const SWEEP: i64 = 1_000;
 /// A relay that nobody has run for so long is of no configuration any more.
 const FORGET_RELAY: Duration = Duration::from_secs(30 * 86_400);
 
@@ -140,20 +139,13 @@ impl Events {
     pub async fn sweep(&self, before: Timestamp) -> Result<u64, Error> {
         // What nobody ever asked for has no number yet, and none of it is swept without.
         self.number().await?;
-        let mut swept = 0;
-        loop {
-            let turn = self.store.run_tx("sweep_events", move |tx| {
-                Box::pin(async move {
-                    event_cursors::sweep(tx, tx.now() - FORGET_RELAY).await?;
-                    events::sweep(tx, before, SWEEP).await
-                })
-            });
-            let turn = turn.await?;
-            swept += turn;
-            if turn < SWEEP.unsigned_abs() {
-                return Ok(swept);
-            }
-        }
+        let sweep = self.store.sweep("sweep_events", BATCH, move |tx| {
+            Box::pin(async move {
+                event_cursors::sweep(tx, tx.now() - FORGET_RELAY).await?;
+                events::sweep(tx, before, BATCH).await
+            })
+        });
+        Ok(sweep.await?)
     }
 
     /// Gives numbers to whatever is committed.

@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use gatepost_storage::dead_letters::{self, DeadLetterRow};
 use gatepost_storage::outbox::{self, OutboxRow};
+use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{Conn, Store, Timestamp, dedupe_keys, handled};
 use uuid::Uuid;
 
 use super::{DeadLetter, QueueStatus, Swept, Waiting};
 use crate::{Body, DeadReason, Error, Priority, Retention, TOPIC};
-
-/// Rows that one transaction of a sweep deletes at most, so that nobody waits long for it.
-const SWEEP: i64 = 1000;
 
 impl From<DeadLetterRow> for DeadLetter {
     fn from(row: DeadLetterRow) -> Self {
@@ -228,28 +226,23 @@ impl Stored {
     }
 
     pub(super) async fn sweep(&self, retention: Retention) -> Result<Swept, Error> {
-        let mut swept = Swept::default();
-        loop {
-            let turn = self
-                .store
-                .run_tx("sweep_messages", move |tx| {
-                    Box::pin(async move {
-                        let now = tx.now();
-                        Ok::<_, gatepost_storage::Error>(Swept {
-                            handled: handled::sweep(tx, now - retention.handled, SWEEP).await?,
-                            keys: dedupe_keys::sweep(tx, SWEEP).await?,
-                            dead: dead_letters::sweep(tx, now - retention.dead, SWEEP).await?,
-                        })
-                    })
+        let store = &self.store;
+        Ok(Swept {
+            handled: store
+                .sweep("sweep_handled", BATCH, move |tx| {
+                    Box::pin(async move { handled::sweep(tx, tx.now() - retention.handled, BATCH).await })
                 })
-                .await?;
-            swept.handled += turn.handled;
-            swept.keys += turn.keys;
-            swept.dead += turn.dead;
-            let full = u64::try_from(SWEEP).unwrap_or(u64::MAX);
-            if turn.handled < full && turn.keys < full && turn.dead < full {
-                return Ok(swept);
-            }
-        }
+                .await?,
+            keys: store
+                .sweep("sweep_dedupe_keys", BATCH, |tx| {
+                    Box::pin(dedupe_keys::sweep(tx, BATCH))
+                })
+                .await?,
+            dead: store
+                .sweep("sweep_dead_letters", BATCH, move |tx| {
+                    Box::pin(async move { dead_letters::sweep(tx, tx.now() - retention.dead, BATCH).await })
+                })
+                .await?,
+        })
     }
 }

@@ -14,6 +14,7 @@ mod migrations;
 mod outages;
 mod revocation_log;
 mod sql_functions;
+mod sweeping;
 mod time;
 mod transactions;
 mod verify_answers;

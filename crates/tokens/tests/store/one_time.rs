@@ -281,7 +281,7 @@ async fn a_letter_sent_twice_is_used_once(db: Database) {
     assert!(verify::<Activate>(&at, &twin.raw).await.is_ok());
     at.step(3600);
     assert_eq!(
-        at.service.sweep(100).await.unwrap().blacklist,
+        at.service.sweep().await.unwrap().blacklist,
         0,
         "remembered past its own life"
     );

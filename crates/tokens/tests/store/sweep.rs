@@ -26,30 +26,27 @@ async fn tables_shrink_to_what_is_alive(db: Database) {
         let grant = at.login(&user.to_string()).await;
         at.logout(&grant).await;
     }
-    let nothing = service.sweep(10).await.unwrap();
+    let nothing = service.sweep().await.unwrap();
     assert_eq!(nothing, gatepost_tokens::Swept::default());
     assert_eq!(service.blacklist_count().await.unwrap(), (25, 0));
     at.step(1800);
     assert_eq!(service.blacklist_count().await.unwrap(), (25, 25));
-    assert_eq!(service.sweep(10).await.unwrap().blacklist, 25);
+    assert_eq!(service.sweep().await.unwrap().blacklist, 25);
     at.step(1860);
-    assert_eq!(service.sweep(10).await.unwrap().revocations, 25);
+    assert_eq!(service.sweep().await.unwrap().revocations, 25);
     at.step(8 * 86_400);
-    assert_eq!(service.sweep(10).await.unwrap().sessions, 25);
-    assert_eq!(
-        service.sweep(10).await.unwrap(),
-        gatepost_tokens::Swept::default()
-    );
+    assert_eq!(service.sweep().await.unwrap().sessions, 25);
+    assert_eq!(service.sweep().await.unwrap(), gatepost_tokens::Swept::default());
 }
 
 async fn a_generation_is_forgotten_only_when_no_older_token_can_live(db: Database) {
     let at = db.instance().await;
     at.revoke_all("u").await;
     at.step(366 * 86_400);
-    assert_eq!(at.service.sweep(10).await.unwrap().generations, 0);
+    assert_eq!(at.service.sweep().await.unwrap().generations, 0);
     let old = at.service.create::<Access>("u").await.unwrap().raw;
     at.step(2 * 86_400);
-    assert_eq!(at.service.sweep(10).await.unwrap().generations, 1);
+    assert_eq!(at.service.sweep().await.unwrap().generations, 1);
     assert_eq!(at.service.check_access(&old).await.unwrap_err(), Refused::Expired);
 
     // Made while nothing is remembered; the next revocation stands above every number ever given out.
