@@ -12,7 +12,7 @@ use ring::signature::{
 use zeroize::Zeroizing;
 
 use crate::algorithm::Algorithm;
-use crate::curve::{Curve, P256, P384};
+use crate::curve::Curve;
 use crate::error::KeyError;
 use crate::jwk::{Jwk, encode, member};
 
@@ -57,11 +57,10 @@ impl RsaScheme {
 impl KeyPair {
     pub(crate) fn of(algorithm: Algorithm, jwk: &Jwk) -> Result<Self, KeyError> {
         let crv = jwk.crv.as_deref();
-        let pair = match (algorithm, jwk.kty.as_str(), RsaScheme::of(algorithm)) {
-            (_, "RSA", Some(scheme)) => Self::rsa(jwk, scheme)?,
-            (Algorithm::Es256, "EC", _) if crv == Some(P256.name) => Self::ec(jwk, &P256)?,
-            (Algorithm::Es384, "EC", _) if crv == Some(P384.name) => Self::ec(jwk, &P384)?,
-            (Algorithm::EdDsa, "OKP", _) if crv == Some("Ed25519") => Self::ed25519(jwk)?,
+        let pair = match (jwk.kty.as_str(), RsaScheme::of(algorithm), Curve::of(algorithm)) {
+            ("RSA", Some(scheme), _) => Self::rsa(jwk, scheme)?,
+            ("EC", _, Some(curve)) if crv == Some(curve.name) => Self::ec(jwk, curve)?,
+            ("OKP", ..) if algorithm == Algorithm::EdDsa && crv == Some("Ed25519") => Self::ed25519(jwk)?,
             _ => return Err(KeyError::Jwk("its kind and its `alg` do not belong together")),
         };
         // A public half that another private one belongs to would be published, and verify nothing of ours.
@@ -147,12 +146,11 @@ impl KeyPair {
 
 /// A new private key, as JSON.
 pub(crate) fn generate(algorithm: Algorithm) -> Result<Jwk, KeyError> {
-    match algorithm {
-        Algorithm::Es256 => ec(&P256),
-        Algorithm::Es384 => ec(&P384),
-        Algorithm::EdDsa => ed25519(),
-        rsa if rsa.is_rsa() => crate::rsa_key::generate(),
-        other => Err(KeyError::Unsupported(other)),
+    match (algorithm, Curve::of(algorithm)) {
+        (_, Some(curve)) => ec(curve),
+        (Algorithm::EdDsa, _) => ed25519(),
+        (rsa, _) if rsa.is_rsa() => crate::rsa_key::generate(),
+        (other, _) => Err(KeyError::Unsupported(other)),
     }
 }
 

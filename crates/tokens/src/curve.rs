@@ -5,7 +5,11 @@ use ring::signature::{
     ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaSigningAlgorithm, EcdsaVerificationAlgorithm,
 };
 
+use crate::algorithm::Algorithm;
+
 pub(crate) struct Curve {
+    /// What signs on it, and on no other.
+    algorithm: Algorithm,
     /// In JSON (RFC 7518 6.2.1.1).
     pub(crate) name: &'static str,
     /// In DER (RFC 5480 2.1.1.1).
@@ -16,7 +20,8 @@ pub(crate) struct Curve {
     pub(crate) verifying: &'static EcdsaVerificationAlgorithm,
 }
 
-pub(crate) static P256: Curve = Curve {
+static P256: Curve = Curve {
+    algorithm: Algorithm::Es256,
     name: "P-256",
     oid: &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7],
     bytes: 32,
@@ -24,7 +29,8 @@ pub(crate) static P256: Curve = Curve {
     verifying: &ECDSA_P256_SHA256_FIXED,
 };
 
-pub(crate) static P384: Curve = Curve {
+static P384: Curve = Curve {
+    algorithm: Algorithm::Es384,
     name: "P-384",
     oid: &[0x2b, 0x81, 0x04, 0, 0x22],
     bytes: 48,
@@ -33,7 +39,13 @@ pub(crate) static P384: Curve = Curve {
 };
 
 impl Curve {
+    const ALL: [&'static Self; 2] = [&P256, &P384];
+
+    pub(crate) fn of(algorithm: Algorithm) -> Option<&'static Self> {
+        Self::ALL.into_iter().find(|curve| curve.algorithm == algorithm)
+    }
+
     pub(crate) fn by_oid(oid: &[u8]) -> Option<&'static Self> {
-        [&P256, &P384].into_iter().find(|curve| curve.oid == oid)
+        Self::ALL.into_iter().find(|curve| curve.oid == oid)
     }
 }
