@@ -1,9 +1,10 @@
 //! Tables stay small by themselves: what has expired is deleted here, a little at a time, by one instance at a time.
 
+pub(crate) mod lease;
+
 use std::time::Duration;
 
 use gatepost_messaging::{Queues, Retention};
-use gatepost_storage::sweeper::{self, BATCH};
 use gatepost_storage::{
     Timestamp, admin_sessions, audit, email_changes, known_devices, new_id, registrations, verify_answers,
 };
@@ -19,10 +20,6 @@ use crate::keys;
 const EVERY: Duration = Duration::from_secs(60);
 /// Nobody sweeps if somebody has come to an end within this: less than a round, as no two clocks tick alike.
 const DONE_LATELY: Duration = Duration::from_secs(50);
-/// How long nobody else sweeps after the sweeping instance was last heard of.
-const LEASE: Duration = Duration::from_secs(60);
-/// How often it is heard of.
-const RENEW: Duration = Duration::from_secs(15);
 
 /// Sweep until `stop`.
 pub(crate) async fn run_until(app: &App, stop: CancellationToken) {
@@ -52,45 +49,20 @@ pub(crate) async fn sweep_unless(
     done_since: Timestamp,
     stop: &CancellationToken,
 ) -> Result<bool, Problem> {
-    let until = app.now() + LEASE;
-    let taken = app.store.run_tx("take_sweep", move |tx| {
-        Box::pin(sweeper::take(tx, holder, until, done_since))
-    });
-    if !taken.await? {
+    if !lease::take(&app.store, holder, done_since).await? {
         return Ok(false);
     }
     let outcome = tokio::select! {
         outcome = sweep(app) => outcome.map(|()| true),
-        () = lost(app, holder) => {
+        () = lease::lost(&app.store, holder) => {
             tracing::warn!("another instance has taken sweeping over");
             return Ok(false);
         }
         () = stop.cancelled() => Ok(false),
     };
     let finished = matches!(outcome, Ok(true));
-    app.store
-        .run_tx("give_sweep_back", move |tx| {
-            Box::pin(sweeper::give_back(tx, holder, finished))
-        })
-        .await?;
+    lease::give_back(&app.store, holder, finished).await?;
     outcome
-}
-
-/// Keeps the lease; ends when it is somebody else's.
-async fn lost(app: &App, holder: Uuid) {
-    loop {
-        tokio::time::sleep(RENEW).await;
-        let until = app.now() + LEASE;
-        let renewed = app.store.run_tx("keep_sweep", move |tx| {
-            Box::pin(sweeper::renew(tx, holder, until))
-        });
-        match renewed.await {
-            Ok(true) => {}
-            Ok(false) => return,
-            // The sweep itself will meet the same database.
-            Err(error) => tracing::debug!(%error, "the sweep's lease could not be renewed"),
-        }
-    }
 }
 
 async fn sweep(app: &App) -> Result<(), Problem> {
@@ -100,30 +72,30 @@ async fn sweep(app: &App) -> Result<(), Problem> {
     Queues::new(&app.store).sweep(Retention::default()).await?;
     app.events.sweep(now - app.config.retention.events).await?;
     app.store
-        .sweep("sweep_registrations", BATCH, |tx| {
-            Box::pin(registrations::sweep(tx, BATCH))
+        .sweep("sweep_registrations", |tx, limit| {
+            Box::pin(registrations::sweep(tx, limit))
         })
         .await?;
     app.store
-        .sweep("sweep_email_changes", BATCH, |tx| {
-            Box::pin(email_changes::sweep(tx, BATCH))
+        .sweep("sweep_email_changes", |tx, limit| {
+            Box::pin(email_changes::sweep(tx, limit))
         })
         .await?;
     let before = now - FORGOTTEN;
     app.store
-        .sweep("sweep_known_devices", BATCH, move |tx| {
-            Box::pin(known_devices::sweep(tx, before, BATCH))
+        .sweep("sweep_known_devices", move |tx, limit| {
+            Box::pin(known_devices::sweep(tx, before, limit))
         })
         .await?;
     let before = now - app.config.retention.audit;
     app.store
-        .sweep("sweep_audit", BATCH, move |tx| {
-            Box::pin(audit::sweep(tx, before, BATCH))
+        .sweep("sweep_audit", move |tx, limit| {
+            Box::pin(audit::sweep(tx, before, limit))
         })
         .await?;
     app.store
-        .sweep("sweep_answers", BATCH, |tx| {
-            Box::pin(verify_answers::sweep(tx, BATCH))
+        .sweep("sweep_answers", |tx, limit| {
+            Box::pin(verify_answers::sweep(tx, limit))
         })
         .await?;
     app.store

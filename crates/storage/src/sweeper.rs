@@ -22,22 +22,22 @@ pub fn rest_after(batch: Duration) -> Duration {
 }
 
 impl Store {
-    /// Runs `delete`, which deletes up to `batch` rows, in one transaction after another with rests between, until it
-    /// finds fewer; how many rows went in all.
+    /// Runs `delete`, which deletes up to as many rows as it is told, in one transaction after another with rests between,
+    /// until it finds fewer; how many rows went in all.
     ///
     /// # Errors
     /// What `delete` answers, and the store's own. What was deleted before stays deleted.
-    pub async fn sweep<E, F>(&self, name: &'static str, batch: i64, delete: F) -> Result<u64, E>
+    pub async fn sweep<E, F>(&self, name: &'static str, delete: F) -> Result<u64, E>
     where
-        F: for<'a> FnMut(&'a mut Tx<'_>) -> TxFuture<'a, u64, E> + Clone + Send + 'static,
+        F: for<'a> FnMut(&'a mut Tx<'_>, i64) -> TxFuture<'a, u64, E> + Clone + Send + 'static,
         E: From<Error> + Send + 'static,
     {
         let mut all = 0;
         loop {
-            let began = Instant::now();
-            let gone = self.run_tx(name, delete.clone()).await?;
+            let (began, mut delete) = (Instant::now(), delete.clone());
+            let gone = self.run_tx(name, move |tx| delete(tx, BATCH)).await?;
             all += gone;
-            if gone < batch.unsigned_abs() {
+            if gone < u64::from(ROWS) {
                 return Ok(all);
             }
             tokio::time::sleep(rest_after(began.elapsed())).await;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{Error, Tx, blacklist, generations, revocation_log, sessions};
 
 use crate::error::ServiceError;
@@ -34,8 +33,8 @@ impl TokenService {
         #[cfg(feature = "simplejwt")]
         if self.simplejwt().is_some() {
             self.store
-                .sweep("sweep_outstanding", BATCH, |tx| {
-                    Box::pin(gatepost_storage::outstanding_tokens::sweep(tx, BATCH))
+                .sweep("sweep_outstanding", |tx, limit| {
+                    Box::pin(gatepost_storage::outstanding_tokens::sweep(tx, limit))
                 })
                 .await?;
         }
@@ -60,12 +59,12 @@ impl TokenService {
                 .await?,
             sessions: self
                 .store
-                .sweep("sweep_sessions", BATCH, |tx| Box::pin(sweep_sessions(tx, BATCH)))
+                .sweep("sweep_sessions", |tx, limit| Box::pin(sweep_sessions(tx, limit)))
                 .await?,
             generations: self
                 .store
-                .sweep("sweep_generations", BATCH, |tx| {
-                    Box::pin(sweep_generations(tx, BATCH))
+                .sweep("sweep_generations", |tx, limit| {
+                    Box::pin(sweep_generations(tx, limit))
                 })
                 .await?,
         })

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use gatepost_messaging::Outbox;
 use gatepost_storage::deliveries::{self, DeliveryFilter};
-use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{
     Store, Timestamp, delivery_decisions, delivery_events, inbox, mail_keys, suppressions,
 };
@@ -203,23 +202,23 @@ impl Mailer {
         let store = self.store();
         Ok(MailSwept {
             deliveries: store
-                .sweep("sweep_deliveries", BATCH, move |tx| {
-                    Box::pin(deliveries::sweep(tx, before, BATCH))
+                .sweep("sweep_deliveries", move |tx, limit| {
+                    Box::pin(deliveries::sweep(tx, before, limit))
                 })
                 .await?,
             inbox: store
-                .sweep("sweep_inbox", BATCH, move |tx| {
-                    Box::pin(inbox::sweep(tx, before, BATCH))
+                .sweep("sweep_inbox", move |tx, limit| {
+                    Box::pin(inbox::sweep(tx, before, limit))
                 })
                 .await?,
             keys: store
-                .sweep("sweep_mail_keys", BATCH, |tx| {
-                    Box::pin(mail_keys::sweep(tx, BATCH))
+                .sweep("sweep_mail_keys", |tx, limit| {
+                    Box::pin(mail_keys::sweep(tx, limit))
                 })
                 .await?,
             suppressions: store
-                .sweep("sweep_suppressions", BATCH, |tx| {
-                    Box::pin(suppressions::sweep(tx, BATCH))
+                .sweep("sweep_suppressions", |tx, limit| {
+                    Box::pin(suppressions::sweep(tx, limit))
                 })
                 .await?,
         })

@@ -12,7 +12,6 @@ mod relay;
 use std::time::Duration;
 
 use gatepost_storage::events::{self, EventRow, Numbers};
-use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{Conn, Store, Timestamp, Tx, event_cursors};
 use serde::Serialize;
 use serde_json::Value;
@@ -139,10 +138,10 @@ impl Events {
     pub async fn sweep(&self, before: Timestamp) -> Result<u64, Error> {
         // What nobody ever asked for has no number yet, and none of it is swept without.
         self.number().await?;
-        let sweep = self.store.sweep("sweep_events", BATCH, move |tx| {
+        let sweep = self.store.sweep("sweep_events", move |tx, limit| {
             Box::pin(async move {
                 event_cursors::sweep(tx, tx.now() - FORGET_RELAY).await?;
-                events::sweep(tx, before, BATCH).await
+                events::sweep(tx, before, limit).await
             })
         });
         Ok(sweep.await?)

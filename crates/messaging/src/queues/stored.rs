@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use gatepost_storage::dead_letters::{self, DeadLetterRow};
 use gatepost_storage::outbox::{self, OutboxRow};
-use gatepost_storage::sweeper::BATCH;
 use gatepost_storage::{Conn, Store, Timestamp, dedupe_keys, handled};
 use uuid::Uuid;
 
@@ -229,18 +228,18 @@ impl Stored {
         let store = &self.store;
         Ok(Swept {
             handled: store
-                .sweep("sweep_handled", BATCH, move |tx| {
-                    Box::pin(async move { handled::sweep(tx, tx.now() - retention.handled, BATCH).await })
+                .sweep("sweep_handled", move |tx, limit| {
+                    Box::pin(async move { handled::sweep(tx, tx.now() - retention.handled, limit).await })
                 })
                 .await?,
             keys: store
-                .sweep("sweep_dedupe_keys", BATCH, |tx| {
-                    Box::pin(dedupe_keys::sweep(tx, BATCH))
+                .sweep("sweep_dedupe_keys", |tx, limit| {
+                    Box::pin(dedupe_keys::sweep(tx, limit))
                 })
                 .await?,
             dead: store
-                .sweep("sweep_dead_letters", BATCH, move |tx| {
-                    Box::pin(async move { dead_letters::sweep(tx, tx.now() - retention.dead, BATCH).await })
+                .sweep("sweep_dead_letters", move |tx, limit| {
+                    Box::pin(async move { dead_letters::sweep(tx, tx.now() - retention.dead, limit).await })
                 })
                 .await?,
         })

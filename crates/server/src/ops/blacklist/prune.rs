@@ -1,18 +1,13 @@
 //! `gatepost blacklist prune`.
 
-use std::convert::Infallible;
-use std::time::Duration;
+use std::pin::pin;
 
-use gatepost_storage::{Error, Store, blacklist, new_id, sweeper};
-use uuid::Uuid;
+use gatepost_storage::{Error, Store, blacklist, new_id};
 
 use crate::ops::context::Context;
 use crate::ops::failure::Failure;
 use crate::ops::words;
-
-/// How long the program beside us leaves the sweeping to this command after it was last heard of, and how often it is.
-const LEASE: Duration = Duration::from_secs(60);
-const RENEW: Duration = Duration::from_secs(15);
+use crate::sweep::lease;
 
 pub(super) async fn run(context: &Context) -> Result<(), Failure> {
     let (_, store) = context.store().await?;
@@ -23,8 +18,7 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
         |tx, rows| Box::pin(async move { blacklist::forget(tx, &rows).await }),
         |pruned| context.progress(&format!("{pruned} deleted")),
     );
-    let pruned: Result<u64, Error> = alone(&store, pruning).await;
-    let pruned = pruned?;
+    let pruned = alone(&store, pruning).await?;
     context.progress("");
     context.answer(&serde_json::json!({ "pruned": pruned }), || {
         format!("{} deleted", words::count(pruned, "expired token"))
@@ -34,40 +28,15 @@ pub(super) async fn run(context: &Context) -> Result<(), Failure> {
 /// Keeps others from sweeping meanwhile: two at once would take twice as much from whoever verifies. If somebody is at it
 /// already, this goes on beside him.
 async fn alone<T>(store: &Store, pruning: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let holder = new_id(store.now());
-    let taken = store
-        .run_tx("take_sweep", move |tx| {
-            Box::pin(async move {
-                let now = tx.now();
-                sweeper::take(tx, holder, now + LEASE, now).await
-            })
-        })
-        .await?;
-    if !taken {
+    let (now, mut pruning) = (store.now(), pin!(pruning));
+    let holder = new_id(now);
+    if !lease::take(store, holder, now).await? {
         return pruning.await;
     }
     let pruned = tokio::select! {
-        pruned = pruning => pruned,
-        never = keep(store, holder) => match never {},
+        pruned = &mut pruning => pruned,
+        () = lease::lost(store, holder) => pruning.await,
     };
-    store
-        .run_tx("give_sweep_back", move |tx| {
-            Box::pin(sweeper::give_back(tx, holder, false))
-        })
-        .await?;
+    lease::give_back(store, holder, false).await?;
     pruned
-}
-
-/// Keeps the lease.
-async fn keep(store: &Store, holder: Uuid) -> Infallible {
-    loop {
-        tokio::time::sleep(RENEW).await;
-        let renewed = store.run_tx("keep_sweep", move |tx| {
-            Box::pin(async move { sweeper::renew(tx, holder, tx.now() + LEASE).await })
-        });
-        // The next batch meets the same database.
-        if let Err(error) = renewed.await {
-            tracing::debug!(%error, "the sweep's lease could not be renewed");
-        }
-    }
 }
